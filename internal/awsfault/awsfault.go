@@ -1,0 +1,117 @@
+// Package awsfault turns what AWS clients answer into faults that the definition's Retry and Catch can name, and into
+// gaps where an answer is missing.
+package awsfault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+// Code is AWS's error code in err's chain, or empty.
+func Code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// IsNotFound reports whether AWS said that the thing named is not there.
+func IsNotFound(err error) bool {
+	switch Code(err) {
+	case "NoSuchEntity", "NoSuchEntityException", "NotFoundException", "ResourceNotFoundException", "NoSuchBucket", "NoSuchBucketPolicy",
+		"RepositoryPolicyNotFoundException", "RepositoryNotFoundException", "NotFound", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue":
+		return true
+	}
+	return false
+}
+
+// IsDenied reports whether AWS refused for want of permission, in a service or region as a whole.
+func IsDenied(err error) bool { return KindOf(err) == sunset.AccessDenied }
+
+// KindOf sorts an error of an AWS client.
+func KindOf(err error) sunset.Kind {
+	var fault *sunset.Fault
+	if errors.As(err, &fault) {
+		return fault.Kind
+	}
+	code := Code(err)
+	if _, ok := retry.DefaultThrottleErrorCodes[code]; ok {
+		return sunset.Throttled
+	}
+	switch code {
+	case "Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded":
+		return sunset.Throttled
+	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "AuthorizationErrorException",
+		"UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "SignatureDoesNotMatch",
+		"OptInRequired", "InvalidToken", "NotAuthorized", "KMSAccessDeniedException":
+		return sunset.AccessDenied
+	case "ConcurrentModification", "EntityTemporarilyUnmodifiable", "DeleteConflict", "EntityAlreadyExists", "NoSuchEntity":
+		return sunset.Conflict
+	case "ReportNotPresent", "ReportInProgress", "ReportExpired":
+		return sunset.NotReady
+	case "ServiceFailure", "InternalFailure", "InternalError", "ServiceUnavailable", "InternalServerError", "KMSInternalException", "SlowDown":
+		return sunset.Unavailable
+	case "ValidationError", "InvalidInput", "MalformedPolicyDocument", "LimitExceeded", "LimitExceededException":
+		return sunset.Invalid
+	}
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) {
+		switch status := response.HTTPStatusCode(); {
+		case status >= http.StatusInternalServerError:
+			return sunset.Unavailable
+		case status == http.StatusTooManyRequests:
+			return sunset.Throttled
+		case status == http.StatusForbidden, status == http.StatusUnauthorized:
+			return sunset.AccessDenied
+		}
+	}
+	var network net.Error
+	var sent *smithy.OperationError
+	if errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) {
+		return sunset.Unavailable
+	}
+	if errors.As(err, &sent) && code == "" {
+		if strings.Contains(err.Error(), "credentials") {
+			return sunset.AccessDenied
+		}
+		return sunset.Unavailable
+	}
+	return sunset.Internal
+}
+
+// Wrap gives err a kind and says what was being done to whom. action is the AWS action as in a policy.
+func Wrap(err error, action, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &sunset.Fault{
+		Kind: KindOf(err), Action: action,
+		Err: fmt.Errorf("%s: %s: %w", fmt.Sprintf(format, args...), action, err),
+	}
+}
+
+// Gap says why action could not be read, in words without request ids, so that reading twice says the same.
+func Gap(err error, action, region string) sunset.Gap {
+	why := Code(err)
+	var api smithy.APIError
+	switch {
+	case IsDenied(err):
+		why = "access denied (" + why + ")"
+	case errors.As(err, &api):
+		why = api.ErrorCode() + ": " + api.ErrorMessage()
+	default:
+		why = string(KindOf(err))
+	}
+	return sunset.Gap{Action: action, Region: region, Why: why}
+}

@@ -1,0 +1,284 @@
+package sunset
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Settle is how long CloudTrail is given before its silence counts: events arrive late.
+const Settle = 2 * time.Hour
+
+// DeletionFacts is everything that decides whether a user may be deleted at this moment, read at this moment.
+type DeletionFacts struct {
+	Now      time.Time
+	Settings Settings // today's, as tightened by the cleanup's request
+	Case     Case
+	Snapshot Snapshot
+	// Live is the user as read just now. Found is false where no user has the UserId.
+	Live  User
+	Found bool
+	// DenyInPlace says that this case's disabling was read just now, in the form that the case recorded.
+	DenyInPlace bool
+	// Signals are all that were heard, now included; a NotHeard among them is something unread.
+	Signals []Signal
+	// Heard is the time up to which CloudTrail was read in every open region.
+	Heard time.Time
+	// References as read just now, and what could not be.
+	References    []Reference
+	OwnershipGaps []Gap
+	Request       ApprovalRequest
+	Decisions     []Decision // of this request, only those whose MAC holds
+	Forged        int        // decisions found whose MAC does not hold
+	// Own says why the product must never touch this user, or is empty.
+	Own string
+	// Paused is why everything is paused, or empty.
+	Paused string
+	// Deleted counts users that this cleanup deleted, Users those that it discovered.
+	Deleted, Users int
+	// Holder is who is about to delete; the lease must be its.
+	Holder string
+}
+
+// Then says where a refused deletion goes.
+type Then string
+
+// Where to. Stop is for a user that is no longer there, or must never be touched.
+const (
+	ThenRestore Then = "restore"
+	ThenStop    Then = "stop"
+	ThenRecheck Then = "recheck"
+	ThenAsk     Then = "ask"
+	ThenWait    Then = "wait"
+)
+
+// Refusal is one reason for which a deletion must not happen now.
+type Refusal struct {
+	Then Then      `json:"then"`
+	Text string    `json:"text"`
+	At   time.Time `json:"at,omitzero"` // for ThenWait: when to try again
+}
+
+// RefuseDeletion lists every reason against deleting the user now, the gravest first; none means that it may go. It is
+// the rule that everything else stands on: nothing is deleted unless each condition was read live and holds.
+func RefuseDeletion(f DeletionFacts) []Refusal {
+	var out []Refusal
+	no := func(then Then, format string, args ...any) {
+		out = append(out, Refusal{Then: then, Text: fmt.Sprintf(format, args...)})
+	}
+	s, c, who := f.Settings, f.Case, f.Case.UserName
+
+	if c.Rescue != nil {
+		no(ThenRestore, "%s asked to have %s back: %s", c.Rescue.By, who, c.Rescue.Reason)
+	}
+	if f.Own != "" {
+		no(ThenRestore, "%s", f.Own)
+	}
+	if f.Found {
+		if x, ok := s.ExemptionFor(f.Live, f.Now); ok {
+			no(ThenRestore, "%s is exempt by today's settings: %s (%s)", who, x.Reason, x)
+		}
+		if _, ok := tagFold(f.Live.Tags, TagKeep); ok {
+			no(ThenRestore, "%s carries the tag %s", who, TagKeep)
+		}
+	}
+
+	switch {
+	case c.UserID == "" || f.Snapshot.User.ID != c.UserID:
+		no(ThenStop, "the snapshot is not of the user of this case")
+	case !f.Found:
+		no(ThenStop, "no user has the id %s any more", c.UserID)
+	case f.Live.ID != c.UserID:
+		no(ThenStop, "the name %s now belongs to another user, %s", who, f.Live.ID)
+	case !f.Live.Created.Equal(f.Snapshot.User.Created):
+		no(ThenStop, "%s was made %s, not %s as planned", who, f.Live.Created, f.Snapshot.User.Created)
+	}
+
+	switch {
+	case c.Quarantine == nil || c.SoakFrom.IsZero():
+		no(ThenRecheck, "%s was never disabled by this case", who)
+	case !f.DenyInPlace:
+		no(ThenRecheck, "what disabled %s is not in place", who)
+	case f.Now.Sub(c.Quarantine.At) < s.Soak.Std(), f.Now.Before(c.SoakUntil):
+		no(ThenRecheck, "%s has not soaked for %s yet", who, s.Soak)
+	}
+	for _, sig := range f.Signals {
+		no(ThenRecheck, "heard in the soak: %s", sig.Detail)
+	}
+	if f.Heard.Before(f.Now.Add(-Settle)) {
+		no(ThenRecheck, "CloudTrail was read only up to %s", f.Heard.UTC().Format(time.RFC3339))
+	}
+	for _, r := range f.References {
+		if r.Weight == Blocking {
+			no(ThenRecheck, "%s would be left without a living principal", r.Resource)
+		}
+	}
+	for _, g := range f.OwnershipGaps {
+		if !slices.Contains(s.AcceptUnread, g.Service()) {
+			no(ThenRecheck, "what names %s was not read: %s%s: %s", who, g.Action, inRegion(g.Region), g.Why)
+		}
+	}
+
+	out = append(out, refuseDecisions(f)...)
+
+	if f.Paused != "" {
+		out = append(out, Refusal{ThenWait, "everything is paused: " + f.Paused, f.Now.Add(time.Hour)})
+	}
+	if open := NextOpen(s.Windows, f.Now); !open.Equal(f.Now) {
+		if open.IsZero() {
+			open = f.Now.Add(24 * time.Hour)
+		}
+		out = append(out, Refusal{ThenWait, "outside the windows in which anything changes", open})
+	}
+	if (f.Deleted+1)*100 > s.CapPercent*f.Users {
+		out = append(out, Refusal{ThenWait, fmt.Sprintf("cap_percent: one more would make %d of %d users, which is more than %d %%",
+			f.Deleted+1, f.Users, s.CapPercent), f.Now.Add(24 * time.Hour)})
+	}
+	if l := c.Lease; l == nil || l.Holder != f.Holder || f.Holder == "" || !f.Now.Before(l.Until) {
+		no(ThenWait, "somebody else is changing %s", who)
+		out[len(out)-1].At = f.Now.Add(15 * time.Minute)
+	}
+
+	rank := []Then{ThenRestore, ThenStop, ThenRecheck, ThenAsk, ThenWait}
+	slices.SortStableFunc(out, func(a, b Refusal) int { return slices.Index(rank, a.Then) - slices.Index(rank, b.Then) })
+	return out
+}
+
+func refuseDecisions(f DeletionFacts) []Refusal {
+	var out []Refusal
+	no := func(format string, args ...any) {
+		out = append(out, Refusal{Then: ThenAsk, Text: fmt.Sprintf(format, args...)})
+	}
+	r := f.Request
+	digest := FactsOf(f.Snapshot, f.References, f.Signals, f.Settings.Final).Digest()
+	switch {
+	case r.ID == "" || r.ID != f.Case.RequestID || r.UserID != f.Case.UserID:
+		no("no request on this case was decided")
+	case r.Facts.Digest() != r.Digest:
+		no("the request's facts don't match its digest")
+	case digest != r.Digest:
+		no("the facts have moved since they were shown")
+	}
+	if f.Forged > 0 {
+		no("%d stored decisions were not made by the approval page", f.Forged)
+	}
+	if tally := Tally(r, f.Decisions, f.Settings); tally != ChooseDelete {
+		var barred []string
+		for _, d := range f.Decisions {
+			if why := Barred(f.Settings, d.Approver, r.Starter, r.UserARN); why != "" {
+				barred = append(barred, why)
+			}
+		}
+		why := "the stored decisions don't add up to delete"
+		if len(barred) > 0 {
+			why += ": " + strings.Join(barred, "; ")
+		}
+		no("%s", why)
+	}
+	return out
+}
+
+// Drift compares a quarantined user with its snapshot and names every difference that the case did not make itself.
+//
+// It does not look for the deny itself: see DeletionFacts.DenyInPlace.
+func Drift(c Case, snap Snapshot, live User, now time.Time) []Signal {
+	var out []Signal
+	var q Quarantine
+	if c.Quarantine != nil {
+		q = *c.Quarantine
+	}
+	// moved reports a use later than the snapshot's and than what a decision to soak again has seen.
+	moved := func(about string, was, is *time.Time) bool {
+		return is != nil && (was == nil || is.After(*was)) && is.After(c.Forgiven[about])
+	}
+	heard := func(kind SignalKind, about, source, format string, args ...any) {
+		out = append(out, Signal{Kind: kind, About: about, At: now, Source: source, Detail: fmt.Sprintf(format, args...)})
+	}
+	was := snap.User
+	if live.Name != was.Name {
+		heard(Renamed, live.Name, "iam:GetUser", "it was renamed from %s to %s", was.Name, live.Name)
+	}
+	if _, ok := tagFold(live.Tags, TagKeep); ok {
+		heard(KeepTag, TagKeep, "iam:ListUserTags", "somebody tagged it %s", TagKeep)
+	}
+	before := map[string]Credential{}
+	for _, c := range was.Credentials {
+		before[string(c.Kind)+c.ID] = c
+	}
+	for _, c := range live.Credentials {
+		old, known := before[string(c.Kind)+c.ID]
+		delete(before, string(c.Kind)+c.ID)
+		want := old.Status
+		if q.Method == Deactivation && want == Active && c.Kind != Password {
+			want = Inactive
+		}
+		switch {
+		case !known, c.Kind == Password && q.Method == Deactivation:
+			heard(NewCredential, c.ID, "iam:GetUser", "it has a new %s", c.Label())
+			continue
+		case c.Status != want:
+			heard(CredentialDrift, c.ID, "iam:List", "its %s is %s, not %s", c.Label(), c.Status, want)
+		}
+		if moved(c.ID, old.LastUsed, c.LastUsed) {
+			out = append(out, Signal{
+				Kind: LastUsedMoved, About: c.ID, At: *c.LastUsed, Source: "iam:GetAccessKeyLastUsed", Region: c.Region,
+				Detail: fmt.Sprintf("its %s was tried %s%s", c.Label(), c.LastUsed.UTC().Format(time.RFC3339), forService(c.Service)),
+			})
+		}
+	}
+	for _, c := range before {
+		if c.Kind != Password || q.Method != Deactivation {
+			heard(CredentialDrift, c.ID, "iam:List", "its %s is gone", c.Label())
+		}
+	}
+	if p := live.PasswordLastUsed; moved("", was.PasswordLastUsed, p) && len(live.Of(Password)) == 0 {
+		out = append(out, Signal{Kind: SignIn, At: *p, Source: "iam:GetUser", Detail: "its password was used " + p.UTC().Format(time.RFC3339)})
+	}
+	deny := map[Method]string{InlineDeny: DenyPolicyName, ManagedDeny: ManagedDenyARN}[q.Method]
+	for _, set := range []struct {
+		kind      string
+		was, live []string
+	}{
+		{"group", was.Groups, live.Groups},
+		{"inline policy", was.Inline, live.Inline},
+		{"attached policy", was.Attached, live.Attached},
+		{"MFA device", serials(was.MFA), serials(live.MFA)},
+		{"permissions boundary", one(was.Boundary), one(live.Boundary)},
+	} {
+		for _, id := range set.live {
+			if id != deny && !slices.Contains(set.was, id) {
+				heard(ArtifactDrift, id, "iam:List", "%s %s was added", set.kind, id)
+			}
+		}
+		for _, id := range set.was {
+			if !slices.Contains(set.live, id) {
+				heard(ArtifactDrift, id, "iam:List", "%s %s is gone", set.kind, id)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Signal) int { return strings.Compare(a.Key(), b.Key()) })
+	return out
+}
+
+func forService(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " with " + s
+}
+
+func one(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+func serials(devices []MFADevice) []string {
+	var out []string
+	for _, d := range devices {
+		out = append(out, d.Serial)
+	}
+	return out
+}

@@ -1,0 +1,296 @@
+package sunset
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Settings belong to the deployment and are read live: what they say today decides, not what they said at the start.
+type Settings struct {
+	Unused       Duration `json:"unused"`        // a credential idle for longer is unused
+	MinAge       Duration `json:"min_age"`       // a younger user is kept
+	Soak         Duration `json:"soak"`          // how long a quarantined user is listened to, at least
+	Batch        int      `json:"batch"`         // users disabled a day, over all cleanups
+	Notice       Duration `json:"notice"`        // between telling the owner and the first turn
+	ApprovalOpen Duration `json:"approval_open"` // how long a request may be decided on
+	CapPercent   int      `json:"cap_percent"`   // of all users; more eligible than that refuses the cleanup
+
+	Disable DisableHow `json:"disable"`
+	Final   Final      `json:"final"`
+
+	Approvers       []Approver `json:"approvers"`
+	ApprovalsNeeded int        `json:"approvals_needed"`
+
+	Exemptions    []Exemption    `json:"exemptions"`
+	AcceptUnknown []string       `json:"accept_unknown"` // user names whose unreported credentials may be ignored
+	AcceptUnread  []string       `json:"accept_unread"`  // services that ownership may fail to read, such as "ecr"
+	ClosedRegions []ClosedRegion `json:"closed_regions"`
+	Windows       []Window       `json:"windows"`      // when anything changes; empty: always
+	OfficeHours   []Window       `json:"office_hours"` // when approvers get messages; empty: always
+	Team          string         `json:"team"`         // address told when nobody else is
+}
+
+// DisableHow says how users are disabled.
+type DisableHow string
+
+// ByQuarantine attaches a deny; ByDeactivation switches credentials off at once, and loses the password.
+const (
+	ByQuarantine   DisableHow = "quarantine"
+	ByDeactivation DisableHow = "deactivate"
+)
+
+// Final says how an approved case ends.
+type Final string
+
+// FinalDelete deletes the user; FinalRetain strips it of credentials and keeps the tagged, empty user.
+const (
+	FinalDelete Final = "delete"
+	FinalRetain Final = "retain"
+)
+
+// Approver may decide on cases. Principals are the ARNs under which the same person acts in AWS: an approver who
+// started a cleanup, or is its subject, does not count.
+type Approver struct {
+	Email      string   `json:"email"`
+	Principals []string `json:"principals"`
+}
+
+// Exemption keeps users by name, path or tag. All fields that are set must match.
+type Exemption struct {
+	Name    string `json:"name"`    // glob over the user name: * and ?
+	Path    string `json:"path"`    // prefix of the user's path
+	Tag     string `json:"tag"`     // "key" or "key=value"
+	Reason  string `json:"reason"`  // shown wherever it keeps somebody
+	Expires string `json:"expires"` // last day, as 2027-01-31; empty: does not end
+}
+
+// ClosedRegion is a region that need not be asked, with the reason why nothing can happen there.
+type ClosedRegion struct {
+	Region string `json:"region"`
+	Reason string `json:"reason"`
+}
+
+// DefaultSettings is what holds where nothing is said. It names no approver, and so deletes nobody.
+func DefaultSettings() Settings {
+	return Settings{
+		Unused: Days(90), MinAge: Days(30), Soak: Days(14), Batch: 20, Notice: Days(3), ApprovalOpen: Days(14),
+		CapPercent: 20, Disable: ByQuarantine, Final: FinalDelete, ApprovalsNeeded: 1,
+	}
+}
+
+// ParseSettings reads settings over the defaults. An unknown field, a second document or an impossible value is an
+// Invalid fault that names the field.
+func ParseSettings(b []byte) (Settings, error) {
+	s := DefaultSettings()
+	if err := decodeStrictly(b, &s); err != nil {
+		return Settings{}, Faultf(Invalid, "settings: %w", err)
+	}
+	if err := s.Validate(); err != nil {
+		return Settings{}, err
+	}
+	return s, nil
+}
+
+func decodeStrictly(b []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) {
+			return fmt.Errorf("field %q can't be %s", wrongType.Field, wrongType.Value)
+		}
+		if errors.Is(err, io.EOF) {
+			return errors.New("the document is empty; write at least {}")
+		}
+		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is something after the end of the document")
+	}
+	return nil
+}
+
+// Validate returns an Invalid fault that names the first impossible field.
+func (s Settings) Validate() error {
+	bad := func(field, format string, args ...any) error {
+		return Faultf(Invalid, "settings: %s: %w", field, fmt.Errorf(format, args...))
+	}
+	for _, d := range []struct {
+		field string
+		value Duration
+		least time.Duration
+	}{
+		{"unused", s.Unused, 24 * time.Hour},
+		{"min_age", s.MinAge, 0},
+		{"soak", s.Soak, time.Second},
+		{"notice", s.Notice, 0},
+		{"approval_open", s.ApprovalOpen, time.Second},
+	} {
+		if d.value.Std() < d.least {
+			return bad(d.field, "%s is too short; it must be at least %s", d.value, Duration(d.least))
+		}
+	}
+	switch {
+	case s.Batch < 1 || s.Batch > 5000:
+		return bad("batch", "%d is not a number of users a day from 1 to 5000", s.Batch)
+	case s.CapPercent < 1 || s.CapPercent > 100:
+		return bad("cap_percent", "%d is not a percentage from 1 to 100", s.CapPercent)
+	case s.Disable != ByQuarantine && s.Disable != ByDeactivation:
+		return bad("disable", "%q is neither %q nor %q", s.Disable, ByQuarantine, ByDeactivation)
+	case s.Final != FinalDelete && s.Final != FinalRetain:
+		return bad("final", "%q is neither %q nor %q", s.Final, FinalDelete, FinalRetain)
+	case s.ApprovalsNeeded < 1:
+		return bad("approvals_needed", "%d is too few; it must be at least 1", s.ApprovalsNeeded)
+	case len(s.Approvers) > 0 && s.ApprovalsNeeded > len(s.Approvers):
+		return bad("approvals_needed", "%d are needed but only %d approvers are named", s.ApprovalsNeeded, len(s.Approvers))
+	}
+	seen := map[string]bool{}
+	for i, a := range s.Approvers {
+		addr, err := mail.ParseAddress(a.Email)
+		if err != nil || addr.Address != a.Email {
+			return bad(fmt.Sprintf("approvers[%d].email", i), "%q is not a plain e-mail address", a.Email)
+		}
+		if key := strings.ToLower(a.Email); seen[key] {
+			return bad(fmt.Sprintf("approvers[%d].email", i), "%q is named twice", a.Email)
+		} else {
+			seen[key] = true
+		}
+		for _, p := range a.Principals {
+			if !strings.HasPrefix(p, "arn:") {
+				return bad(fmt.Sprintf("approvers[%d].principals", i), "%q is not an ARN", p)
+			}
+		}
+	}
+	for i, e := range s.Exemptions {
+		field := fmt.Sprintf("exemptions[%d]", i)
+		if e.Name == "" && e.Path == "" && e.Tag == "" {
+			return bad(field, "it must say name, path or tag")
+		}
+		if strings.TrimSpace(e.Reason) == "" {
+			return bad(field+".reason", "an exemption must say why")
+		}
+		if _, err := path.Match(e.Name, ""); err != nil {
+			return bad(field+".name", "%q is not a glob", e.Name)
+		}
+		if e.Expires != "" {
+			if _, err := time.Parse(time.DateOnly, e.Expires); err != nil {
+				return bad(field+".expires", "%q is not a day such as 2027-01-31", e.Expires)
+			}
+		}
+	}
+	for i, r := range s.ClosedRegions {
+		if r.Region == "" || strings.TrimSpace(r.Reason) == "" {
+			return bad(fmt.Sprintf("closed_regions[%d]", i), "it must say region and reason")
+		}
+	}
+	for field, windows := range map[string][]Window{"windows": s.Windows, "office_hours": s.OfficeHours} {
+		for i, w := range windows {
+			if err := w.validate(); err != nil {
+				return bad(fmt.Sprintf("%s[%d]", field, i), "%w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// ExemptionFor gives the first exemption that keeps u at now. It fails closed: an exemption on its last day still
+// holds, and one whose expiry can't be read never ends.
+func (s Settings) ExemptionFor(u User, now time.Time) (Exemption, bool) {
+	for _, e := range s.Exemptions {
+		if e.Over(now) || !e.matches(u) {
+			continue
+		}
+		return e, true
+	}
+	return Exemption{}, false
+}
+
+// Over reports whether the exemption's last day is past.
+func (e Exemption) Over(now time.Time) bool {
+	last, err := time.Parse(time.DateOnly, e.Expires)
+	return err == nil && !now.UTC().Before(last.AddDate(0, 0, 1))
+}
+
+func (e Exemption) matches(u User) bool {
+	if e.Name != "" {
+		if ok, err := path.Match(strings.ToLower(e.Name), strings.ToLower(u.Name)); !ok || err != nil {
+			return false
+		}
+	}
+	if e.Path != "" && !strings.HasPrefix(u.Path, e.Path) {
+		return false
+	}
+	if e.Tag != "" {
+		key, value, valued := strings.Cut(e.Tag, "=")
+		have, ok := tagFold(u.Tags, key)
+		if !ok || (valued && !strings.EqualFold(have, value)) {
+			return false
+		}
+	}
+	return true
+}
+
+// String names the exemption as its settings wrote it.
+func (e Exemption) String() string {
+	var parts []string
+	for _, p := range [][2]string{{"name", e.Name}, {"path", e.Path}, {"tag", e.Tag}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+" "+p[1])
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// IdleExemptions lists those that match nobody, or are over: each is a typing error or a leftover.
+func (s Settings) IdleExemptions(users []User, now time.Time) []Exemption {
+	var idle []Exemption
+	for _, e := range s.Exemptions {
+		if e.Over(now) || !slices.ContainsFunc(users, e.matches) {
+			idle = append(idle, e)
+		}
+	}
+	return idle
+}
+
+// RegionClosed gives the reason for which a region need not be asked.
+func (s Settings) RegionClosed(region string) (reason string, closed bool) {
+	for _, r := range s.ClosedRegions {
+		if r.Region == region {
+			return r.Reason, true
+		}
+	}
+	return "", false
+}
+
+// Approver finds an approver by address, whatever its case.
+func (s Settings) Approver(email string) (Approver, bool) {
+	for _, a := range s.Approvers {
+		if strings.EqualFold(a.Email, email) {
+			return a, true
+		}
+	}
+	return Approver{}, false
+}
+
+// Digest identifies settings in plans and decisions.
+func (s Settings) Digest() string { return digestOf(s) }
+
+func tagFold(tags map[string]string, key string) (string, bool) {
+	if v, ok := tags[key]; ok {
+		return v, true
+	}
+	for k, v := range tags {
+		if strings.EqualFold(k, key) {
+			return v, true
+		}
+	}
+	return "", false
+}
