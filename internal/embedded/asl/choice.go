@@ -143,8 +143,11 @@ func (f *fields) comparison(operator string, variable *path) rule {
 	}
 }
 
-func missingVariable(p path) error {
-	return fmt.Errorf("Invalid path '%s': The choice state's condition path references an invalid value.", p.text) //nolint:staticcheck // AWS's own sentence
+// missingVariable is a rule's path that finds nothing, in AWS's words.
+type missingVariable path
+
+func (p missingVariable) Error() string {
+	return fmt.Sprintf("Invalid path '%s': The choice state's condition path references an invalid value.", p.text)
 }
 
 var typeTests = map[string]func(any) bool{

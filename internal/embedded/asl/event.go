@@ -1,6 +1,9 @@
 package asl
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // EventType is one of AWS's names for what happens in an execution.
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
@@ -50,3 +53,6 @@ type Event struct {
 	// Redrives counts, in ExecutionRedriven.
 	Redrives int
 }
+
+// Entered says that the event is the entry of a state.
+func (ev Event) Entered() bool { return strings.HasSuffix(string(ev.Type), "StateEntered") }
