@@ -129,6 +129,11 @@ type Case struct {
 	// Round counts requests: a new one after every "soak again" or drift.
 	Round     int    `json:"round,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
+	// SoakedAgain is the request whose decision to soak again has been carried out.
+	SoakedAgain string `json:"soaked_again,omitempty"`
+	// DeletingSince is when the point of no return was passed. It stays through a failure, so that the deletion of
+	// what is left can be taken up again.
+	DeletingSince time.Time `json:"deleting_since,omitzero"`
 
 	Outcome Outcome   `json:"outcome,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
@@ -169,8 +174,11 @@ type Cleanup struct {
 	PlanKey   string    `json:"plan_key,omitempty"`
 	Users     int       `json:"users"`
 	Eligible  int       `json:"eligible"`
-	Opened    bool      `json:"opened"`
-	Ended     time.Time `json:"ended,omitzero"`
+	// Settled says that no more cases will come: all are open, or the plan was a dry run, refused, or failed.
+	Settled bool      `json:"settled"`
+	DryRun  bool      `json:"dry_run,omitempty"`
+	Refusal string    `json:"refusal,omitempty"`
+	Ended   time.Time `json:"ended,omitzero"`
 	// Outcomes are final counts, set at the end.
 	Outcomes map[Outcome]int `json:"outcomes,omitempty"`
 }

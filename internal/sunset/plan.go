@@ -132,7 +132,7 @@ func Judge(e Entry, a Around) Verdict {
 
 // ownershipServices are those whose policies may name a user. A gap there says that blocking references may exist.
 var ownershipServices = map[string]bool{
-	"s3": true, "kms": true, "iam": true, "sns": true, "sqs": true, "lambda": true, "secretsmanager": true, "ecr": true, "tag": true,
+	"s3": true, "kms": true, "iam": true, "sns": true, "sqs": true, "lambda": true, "secretsmanager": true, "ecr": true, "tag": true, "account": true,
 }
 
 func inRegion(region string) string {

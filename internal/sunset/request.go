@@ -84,6 +84,28 @@ func (r Request) Apply(s Settings) (Settings, error) {
 	return s, nil
 }
 
+// Tighten gives s with every field that r makes stricter. Unlike Apply it refuses nothing: for a case in flight, today's
+// settings hold wherever they have become stricter than its request was.
+func (r Request) Tighten(s Settings) Settings {
+	longer := func(have *Duration, want *Duration) {
+		if want != nil {
+			*have = max(*have, *want)
+		}
+	}
+	lower := func(have *int, want *int) {
+		if want != nil {
+			*have = min(*have, *want)
+		}
+	}
+	longer(&s.Unused, r.Unused)
+	longer(&s.MinAge, r.MinAge)
+	longer(&s.Soak, r.Soak)
+	longer(&s.Notice, r.Notice)
+	lower(&s.CapPercent, r.CapPercent)
+	lower(&s.Batch, r.Batch)
+	return s
+}
+
 // earlyChecks: what breaks, mostly breaks in the first hours.
 var earlyChecks = [...]time.Duration{time.Hour, 4 * time.Hour, 12 * time.Hour}
 

@@ -1,0 +1,41 @@
+// Package statemachine holds the one definition that every engine runs: AWS Step Functions and the embedded one.
+package statemachine
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+//go:embed sunset.asl.json
+var definition string
+
+var placeholder = regexp.MustCompile(`\$\{([a-z_]+)_arn\}`)
+
+// Definition is the definition as shipped, with placeholders such as ${crosscheck_cloudtrail_arn}.
+func Definition() string { return definition }
+
+// Functions names the folders of functions/ that the definition calls, sorted.
+func Functions() []string {
+	var names []string
+	for _, m := range placeholder.FindAllStringSubmatch(definition, -1) {
+		names = append(names, strings.ReplaceAll(m[1], "_", "-"))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Render puts function ARNs, by folder name, in place of the placeholders. A function without one is an error.
+func Render(arns map[string]string) (string, error) {
+	for _, name := range Functions() {
+		if arns[name] == "" {
+			return "", fmt.Errorf("rendering the definition: function %s has no ARN", name)
+		}
+	}
+	return placeholder.ReplaceAllStringFunc(definition, func(p string) string {
+		m := placeholder.FindStringSubmatch(p)
+		return arns[strings.ReplaceAll(m[1], "_", "-")]
+	}), nil
+}
