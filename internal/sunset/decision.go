@@ -42,17 +42,19 @@ type ApprovalRequest struct {
 
 // Shown is what an approver reads; nothing in it is bound by the digest.
 type Shown struct {
-	Owner       Owner       `json:"owner,omitzero"`
-	Class       Class       `json:"class,omitempty"`
-	CodeManaged string      `json:"code_managed,omitempty"`
-	Evidence    []Evidence  `json:"evidence,omitempty"`
-	References  []Reference `json:"references,omitempty"`
-	LastSeen    *Activity   `json:"last_seen,omitempty"`
-	Quarantine  Quarantine  `json:"quarantine"`
-	SoakFrom    time.Time   `json:"soak_from"`
-	SoakUntil   time.Time   `json:"soak_until"`
-	HeardUntil  time.Time   `json:"heard_until,omitzero"`
-	Settings    string      `json:"settings"` // their digest
+	Owner       Owner  `json:"owner,omitzero"`
+	Class       Class  `json:"class,omitempty"`
+	CodeManaged string `json:"code_managed,omitempty"`
+	// Credentials are the snapshot's, with their last uses.
+	Credentials []Credential `json:"credentials,omitempty"`
+	Evidence    []Evidence   `json:"evidence,omitempty"`
+	References  []Reference  `json:"references,omitempty"`
+	LastSeen    *Activity    `json:"last_seen,omitempty"`
+	Quarantine  Quarantine   `json:"quarantine"`
+	SoakFrom    time.Time    `json:"soak_from"`
+	SoakUntil   time.Time    `json:"soak_until"`
+	HeardUntil  time.Time    `json:"heard_until,omitzero"`
+	Settings    string       `json:"settings"` // their digest
 }
 
 // State of a request.
