@@ -15,12 +15,12 @@ import (
 // Limits of Event History and LookupEvents.
 // See https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html.
 const (
-	eventRetention   = 90 * 24 * time.Hour
-	lookupPage       = 50
-	lookupsASecond   = 2
-	leastDelivery    = 2 * time.Minute
-	usualDelivery    = 25 * time.Minute
-	slowestDelivery  = 85 * time.Minute
+	eventRetention  = 90 * 24 * time.Hour
+	lookupPage      = 50
+	lookupsASecond  = 2
+	leastDelivery   = 2 * time.Minute
+	usualDelivery   = 25 * time.Minute
+	slowestDelivery = 85 * time.Minute
 )
 
 // eventHistory is CloudTrail's Event History: management events, a region each.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// key is a KMS key.
-type key struct {
+// kmsKey is a KMS key.
+type kmsKey struct {
 	id, region, arn, description string
 	spec, usage                  string
 	// policy and grants name users and roles by unique id.
@@ -32,8 +32,8 @@ type Grant struct {
 	Operations []string
 }
 
-// KeySpec is a KMS key to add.
-type KeySpec struct {
+// KMSKeySpec is a KMS key to add.
+type KMSKeySpec struct {
 	Region string
 	// Policy is AWS's default, which hands the key to the account's IAM policies, where empty.
 	Policy      string
@@ -67,13 +67,13 @@ func (a *Account) kmsService() *service {
 }
 
 // AddKey makes a KMS key and returns its ARN.
-func (a *Account) AddKey(s KeySpec) string {
+func (a *Account) AddKey(s KMSKeySpec) string {
 	defer a.enter()()
 	return a.addKey(s).arn
 }
 
-func (a *Account) addKey(s KeySpec) *key {
-	k := &key{
+func (a *Account) addKey(s KMSKeySpec) *kmsKey {
+	k := &kmsKey{
 		id: a.uuid(), region: s.Region, description: s.Description, createdAt: a.now(), aliases: s.Aliases, sealed: s.Sealed,
 		spec: "SYMMETRIC_DEFAULT", usage: "ENCRYPT_DECRYPT", material: []byte(a.secret()),
 	}
@@ -87,11 +87,11 @@ func (a *Account) addKey(s KeySpec) *key {
 		a.grant(k, g)
 	}
 	a.state.resources.keys = append(a.state.resources.keys, k)
-	slices.SortFunc(a.state.resources.keys, func(x, y *key) int { return strings.Compare(x.id, y.id) })
+	slices.SortFunc(a.state.resources.keys, func(x, y *kmsKey) int { return strings.Compare(x.id, y.id) })
 	return k
 }
 
-func (a *Account) grant(k *key, g Grant) Grant {
+func (a *Account) grant(k *kmsKey, g Grant) Grant {
 	if g.ID == "" {
 		g.ID = a.letters("0123456789abcdef", 64)
 	}
@@ -114,15 +114,15 @@ func unwrap(document string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(document, wrapping), `"}}}`)
 }
 
-func (a *Account) keysIn(region string) []*key {
-	return slices.DeleteFunc(slices.Clone(a.state.resources.keys), func(k *key) bool { return k.region != region })
+func (a *Account) keysIn(region string) []*kmsKey {
+	return slices.DeleteFunc(slices.Clone(a.state.resources.keys), func(k *kmsKey) bool { return k.region != region })
 }
 
 // keyFor finds a key by id, ARN or (where allowed) alias, and asks a sealed key's policy.
-func (a *Account) keyFor(r *request, id string, aliasToo bool) (*key, error) {
+func (a *Account) keyFor(r *request, id string, aliasToo bool) (*kmsKey, error) {
 	r.target = id
 	for _, k := range a.keysIn(r.region) {
-		if k.id != id && k.arn != id && (!aliasToo || !slices.Contains(k.aliases, lastPart(id, ":"))) {
+		if k.id != id && k.arn != id && (!aliasToo || !slices.Contains(k.aliases, afterLast(id, ":"))) {
 			continue
 		}
 		if k.sealed && !a.keyPolicyAllows(k, r) {
@@ -134,11 +134,11 @@ func (a *Account) keyFor(r *request, id string, aliasToo bool) (*key, error) {
 	if strings.HasPrefix(id, "alias/") {
 		return nil, refuse(http.StatusBadRequest, "NotFoundException", "Alias %s is not found.", a.regionalARN("kms", r.region, id))
 	}
-	return nil, refuse(http.StatusBadRequest, "NotFoundException", "Key '%s' does not exist", a.regionalARN("kms", r.region, "key/"+lastPart(id, "/")))
+	return nil, refuse(http.StatusBadRequest, "NotFoundException", "Key '%s' does not exist", a.regionalARN("kms", r.region, "key/"+afterLast(id, "/")))
 }
 
 // keyPolicyAllows looks for a statement that names the caller, its role, the account or everybody.
-func (a *Account) keyPolicyAllows(k *key, r *request) bool {
+func (a *Account) keyPolicyAllows(k *kmsKey, r *request) bool {
 	names := []string{"*", a.id, a.arn("iam", "root"), r.caller.arn}
 	if s := r.caller.session; s != nil && s.role != nil {
 		names = append(names, s.role.arn)
@@ -192,7 +192,7 @@ func (a *Account) listKeys(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, next, ok := pageOf(r, a.keysIn(r.region), func(k *key) string { return k.id }, in.Marker, size)
+	page, next, ok := pageOf(r, a.keysIn(r.region), func(k *kmsKey) string { return k.id }, in.Marker, size)
 	if !ok {
 		return nil, invalidMarker()
 	}
@@ -259,7 +259,7 @@ type keyMetadata struct {
 	MacAlgorithm []string `json:"MacAlgorithms,omitempty"`
 }
 
-func (a *Account) metadata(k *key) keyMetadata {
+func (a *Account) metadata(k *kmsKey) keyMetadata {
 	m := keyMetadata{
 		AWSAccountID: a.id, KeyID: k.id, Arn: k.arn, CreationDate: epoch(k.createdAt), Description: k.description, Enabled: true,
 		KeyManager: "CUSTOMER", KeySpec: k.spec, KeyState: "Enabled", KeyUsage: k.usage, Origin: "AWS_KMS",
@@ -408,10 +408,10 @@ func (a *Account) createKey(r *request) (any, error) {
 			return nil, err
 		}
 	}
-	k := a.addKey(KeySpec{Region: r.region, Policy: in.Policy, Description: in.Description})
+	k := a.addKey(KMSKeySpec{Region: r.region, Policy: in.Policy, Description: in.Description})
 	k.spec, k.usage = cmp.Or(in.KeySpec, k.spec), cmp.Or(in.KeyUsage, k.usage)
 	if strings.HasPrefix(k.spec, "HMAC_") != (k.usage == "GENERATE_VERIFY_MAC") {
-		a.state.resources.keys = slices.DeleteFunc(a.state.resources.keys, func(other *key) bool { return other == k })
+		a.state.resources.keys = slices.DeleteFunc(a.state.resources.keys, func(other *kmsKey) bool { return other == k })
 		return nil, refuse(http.StatusBadRequest, "ValidationException", "KeyUsage %s is not compatible with KeySpec %s", k.usage, k.spec)
 	}
 	return struct{ KeyMetadata keyMetadata }{a.metadata(k)}, nil

@@ -18,7 +18,7 @@ type macRequest struct {
 func macAlgorithm(spec string) string { return "HMAC_SHA_" + strings.TrimPrefix(spec, "HMAC_") }
 
 // mac checks the request and computes the tag.
-func (a *Account) mac(r *request) (*key, macRequest, []byte, error) {
+func (a *Account) mac(r *request) (*kmsKey, macRequest, []byte, error) {
 	var in macRequest
 	if err := r.decode(&in); err != nil {
 		return nil, in, nil, err

@@ -48,7 +48,7 @@ func (a *Account) listFunctions(r *request) (any, error) {
 
 func (a *Account) getFunctionPolicy(r *request) (any, error) {
 	r.target = r.labels["FunctionName"]
-	f := find(a.state.resources.functions, lastPart(r.target, ":"), r.region)
+	f := find(a.state.resources.functions, afterLast(r.target, ":"), r.region)
 	if f == nil {
 		return nil, refuse(http.StatusNotFound, "ResourceNotFoundException", "Function not found: %s", a.regionalARN("lambda", r.region, "function:"+r.target))
 	}

@@ -18,7 +18,7 @@ func (a *Account) neighbours() []*service {
 // resources are what the account has beside IAM, by region; a slice each, in order of name.
 type resources struct {
 	buckets, topics, queues, functions, secrets, repositories []*resource
-	keys                                                      []*key
+	keys                                                      []*kmsKey
 	tagged                                                    []taggedResource
 }
 
@@ -58,8 +58,8 @@ func inRegion(all []*resource, region string) []*resource {
 	return slices.DeleteFunc(slices.Clone(all), func(x *resource) bool { return x.region != region })
 }
 
-// lastPart is the name in an ARN or a URL.
-func lastPart(s, separator string) string { return s[strings.LastIndex(s, separator)+1:] }
+// afterLast is the name in an ARN or a URL.
+func afterLast(s, separator string) string { return s[strings.LastIndex(s, separator)+1:] }
 
 // AddBucket makes a bucket a year old, or changes its policy (none where empty).
 func (a *Account) AddBucket(name, region, policy string) {

@@ -42,7 +42,7 @@ type attributeEntry struct {
 // getTopicAttributes answers with a policy always: SNS gives each topic one that lets its owner in.
 func (a *Account) getTopicAttributes(r *request) (any, error) {
 	r.target = r.get("TopicArn")
-	t := find(a.state.resources.topics, lastPart(r.target, ":"), r.region)
+	t := find(a.state.resources.topics, afterLast(r.target, ":"), r.region)
 	if t == nil || t.arn != r.target {
 		return nil, refuse(http.StatusNotFound, "NotFound", "Topic does not exist")
 	}

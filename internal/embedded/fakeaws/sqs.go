@@ -65,7 +65,7 @@ func (a *Account) getQueueAttributes(r *request) (any, error) {
 		return nil, err
 	}
 	r.target = in.QueueURL
-	q := find(a.state.resources.queues, lastPart(in.QueueURL, "/"), r.region)
+	q := find(a.state.resources.queues, afterLast(in.QueueURL, "/"), r.region)
 	if q == nil {
 		return nil, &apiError{
 			status: http.StatusBadRequest, code: "QueueDoesNotExist", message: "The specified queue does not exist.",
