@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Choice is what an approver decides on one case.
@@ -175,8 +176,8 @@ func CheckDecision(r ApprovalRequest, d Decision, s Settings, now time.Time) err
 		return Faultf(Invalid, "decision: %q is not one of the choices on %s (%s)", d.Choice, r.UserName, fmt.Sprint(r.Choices()))
 	case strings.TrimSpace(d.Reason) == "":
 		return Faultf(Invalid, "reason: write why, in a few words")
-	case len(d.Reason) > 1000:
-		return Faultf(Invalid, "reason: %d characters are too many; write at most 1000", len(d.Reason))
+	case utf8.RuneCountInString(d.Reason) > 1000:
+		return Faultf(Invalid, "reason: %d characters are too many; write at most 1000", utf8.RuneCountInString(d.Reason))
 	}
 	if why := Barred(s, d.Approver, r.Starter, r.UserARN); why != "" {
 		return Faultf(AccessDenied, "%s, and so can't decide on %s", why, r.UserName)
