@@ -1,0 +1,180 @@
+package approval
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+//go:embed page/*.html
+var pages embed.FS
+
+//go:embed page/style.css
+var stylesheet []byte
+
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"plain":  CleanReason,
+	"when":   when,
+	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"word":   word,
+	"choice": choiceLabel,
+}).ParseFS(pages, "page/*.html"))
+
+// page renders aside, so that an error half-way shows no half page.
+func (w *web) page(rw http.ResponseWriter, r *http.Request, status int, name string, view any) {
+	var b bytes.Buffer
+	if err := templates.ExecuteTemplate(&b, name, view); err != nil {
+		slog.ErrorContext(r.Context(), "a page can't be rendered", "page", name, "error", err)
+		http.Error(rw, "Something went wrong on our side. Please tell the security team.", http.StatusInternalServerError)
+		return
+	}
+	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+	rw.WriteHeader(status)
+	_, _ = b.WriteTo(rw) // the browser may be gone
+}
+
+type messagePage struct {
+	place
+	Title, Text string
+}
+
+func (w *web) message(rw http.ResponseWriter, r *http.Request, status int, text string) {
+	title := map[int]string{
+		http.StatusNotFound: "Not found", http.StatusForbidden: "Not allowed", http.StatusConflict: "Not possible any more",
+		http.StatusServiceUnavailable: "Please try again", http.StatusInternalServerError: "An error",
+	}[status]
+	if title == "" {
+		title = "Please check the form"
+	}
+	at := w.place(r)
+	if status == http.StatusNotFound {
+		at.Inbox = "" // a wrong link leads nowhere
+	}
+	w.page(rw, r, status, "message", messagePage{place: at, Title: title, Text: text})
+}
+
+type inboxPage struct {
+	place
+	Title, Email string
+	Receipt      *Item
+	Open, Closed []row
+}
+
+// row is a line of the inbox.
+type row struct {
+	Item
+	Address string
+	Status  string // what became of it, or what it waits for
+	Mood    string // a class of the stylesheet: ask, quiet, alarm
+}
+
+func inboxView(at place, email string, items []Item, done string, now time.Time) inboxPage {
+	p := inboxPage{place: at, Title: "Your decisions", Email: email}
+	for _, item := range items {
+		r := item.Request
+		line := row{Item: item, Address: at.Inbox + "/" + r.ID}
+		line.Status, line.Mood = standing(item, now)
+		if r.State == sunset.RequestOpen {
+			p.Open = append(p.Open, line)
+		} else {
+			p.Closed = append(p.Closed, line)
+		}
+		if r.ID == done && item.Mine != nil {
+			p.Receipt = &item
+		}
+	}
+	// What waits for this approver's own word comes first.
+	slices.SortStableFunc(p.Open, func(a, b row) int {
+		rank := map[string]int{"ask": 0, "alarm": 0}
+		_, first := rank[a.Mood]
+		_, second := rank[b.Mood]
+		switch {
+		case first == second:
+			return 0
+		case first:
+			return -1
+		}
+		return 1
+	})
+	return p
+}
+
+// standing says in a few words how a request stands for one approver.
+func standing(item Item, now time.Time) (status, mood string) {
+	r := item.Request
+	switch {
+	case r.State == sunset.RequestDecided:
+		return "Decided", "quiet"
+	case r.State == sunset.RequestExpired || r.State == sunset.RequestOpen && !now.Before(r.Expires):
+		return "Not decided in time; the user stays disabled", "quiet"
+	case r.State != sunset.RequestOpen:
+		return "The facts have changed; a newer request takes its place", "quiet"
+	case item.Mine != nil:
+		return "You have decided; more approvals are needed", "quiet"
+	case item.Barred != "":
+		return "Not yours to decide: " + item.Barred, "quiet"
+	case r.Disturbed:
+		return "Something was heard", "alarm"
+	}
+	return "Waits for your decision", "ask"
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "not known"
+	}
+	return t.UTC().Format("2 Jan 2006, 15:04 UTC")
+}
+
+// choiceLabel names a choice for people.
+func choiceLabel(c sunset.Choice) string {
+	switch c {
+	case sunset.ChooseDelete:
+		return "delete"
+	case sunset.ChooseKeep:
+		return "keep"
+	case sunset.ChooseSoakAgain:
+		return "soak again"
+	}
+	return string(c)
+}
+
+// word names a kind of artifact, as AWS's console does.
+func word(kind string) string {
+	names := map[string]string{
+		"password": "Console password", "access-key": "Access key", "ssh-key": "SSH public key", "service-credential": "Service-specific credential",
+		"signing-certificate": "Signing certificate", "mfa-virtual": "Virtual MFA device", "mfa-fido": "FIDO key or passkey",
+		"mfa-hardware": "Hardware MFA token", "spare-mfa": "Virtual MFA device (unassigned)", "group": "Membership of group",
+		"inline-policy": "Inline policy", "attached-policy": "Attached policy (detached, not deleted)",
+	}
+	if name, ok := names[kind]; ok {
+		return name
+	}
+	return sentence(strings.ReplaceAll(kind, "-", " "))
+}
+
+// sentence begins with a capital, unless it begins with an address or a name.
+func sentence(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if head, _, _ := strings.Cut(s, " "); strings.ContainsAny(head, "@-_0123456789") || size == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
