@@ -242,7 +242,7 @@ func TestOnlyLoopbackIsServed(t *testing.T) {
 }
 
 func TestManyAtOnce(t *testing.T) {
-	const n = 300
+	const n = 1000
 	var w *world
 	w = newWorld(t, soak, map[string]handler{workARN: func(ctx context.Context, _ []byte) (any, *stepfunctions.FunctionError, error) {
 		return 1, nil, w.clock.Sleep(ctx, time.Minute)

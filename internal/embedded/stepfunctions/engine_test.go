@@ -67,8 +67,8 @@ func newWorld(t *testing.T, definition string, handlers map[string]handler) *wor
 				return nil, nil, fmt.Errorf("no function %s", arn)
 			}
 			v, broken, err := h(ctx, payload)
-			if err != nil || broken != nil {
-				return nil, broken, err
+			if raw, ok := v.([]byte); ok || err != nil || broken != nil {
+				return raw, broken, err
 			}
 			out, err := json.Marshal(v)
 			return out, nil, err
@@ -180,9 +180,9 @@ func TestFunctionFaultsGetTheServicesNames(t *testing.T) {
 		}, "Conflict", `{"errorMessage":"moved","errorType":"Conflict"}`},
 		{"panic", func(context.Context, []byte) (any, *stepfunctions.FunctionError, error) { panic("oh") }, "Lambda.Unknown", "oh"},
 		{"no such function", nil, "Lambda.SdkClientException", "no function"},
-		{"not JSON", func(context.Context, []byte) (any, *stepfunctions.FunctionError, error) {
-			return json.RawMessage(nil), nil, fmt.Errorf("broken pipe")
-		}, "Lambda.SdkClientException", "broken pipe"},
+		{"an answer that is not JSON", func(context.Context, []byte) (any, *stepfunctions.FunctionError, error) {
+			return []byte("<html>"), nil, nil
+		}, "Lambda.Unknown", "not JSON"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, work, map[string]handler{workARN: tt.handler})
