@@ -195,6 +195,15 @@ func TestStateMachineIsDescribed(t *testing.T) {
 	its, err := w.client.DescribeStateMachineForExecution(ctx, &sfn.DescribeStateMachineForExecutionInput{ExecutionArn: &arn})
 	require.NoError(t, err)
 	require.Equal(t, soak, *its.Definition)
+	versions, err := w.client.ListStateMachineVersions(ctx, &sfn.ListStateMachineVersionsInput{StateMachineArn: aws.String(w.StateMachineARN())})
+	require.NoError(t, err)
+	require.Empty(t, versions.StateMachineVersions)
+	aliases, err := w.client.ListStateMachineAliases(ctx, &sfn.ListStateMachineAliasesInput{StateMachineArn: aws.String(w.StateMachineARN())})
+	require.NoError(t, err)
+	require.Empty(t, aliases.StateMachineAliases)
+	tags, err := w.client.ListTagsForResource(ctx, &sfn.ListTagsForResourceInput{ResourceArn: aws.String(w.StateMachineARN())})
+	require.NoError(t, err)
+	require.Empty(t, tags.Tags)
 }
 
 // recorder keeps what the client sends: an SDK that switched protocols would show here.

@@ -73,6 +73,9 @@ func (e *Engine) wake(x *execution) {
 }
 
 func (e *Engine) invoke(x *execution, call asl.Invocation) {
+	if e.ctx.Err() != nil { // closed since
+		return
+	}
 	in := e.call(call)
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -302,3 +302,61 @@ func TestStopAndRedrive(t *testing.T) {
 	require.Equal(t, start().Add(2*time.Hour+14*24*time.Hour), *out.StopDate)
 	require.Len(t, w.ended, 2)
 }
+
+func TestNewRefusesWhatItCantRun(t *testing.T) {
+	d, err := asl.Load([]byte(soak))
+	require.NoError(t, err)
+	whole := stepfunctions.Config{
+		Timers: clock.NewVirtual(start()), Name: "sunset", Region: "eu-west-1", AccountID: "123456789012", Definition: d,
+		Invoke: func(context.Context, string, []byte) ([]byte, *stepfunctions.FunctionError, error) {
+			return nil, nil, nil
+		},
+	}
+	for says, spoil := range map[string]func(*stepfunctions.Config){
+		"Timers, Definition and Invoke": func(c *stepfunctions.Config) { c.Definition = nil },
+		"Region and AccountID":          func(c *stepfunctions.Config) { c.Region = "" },
+		`can't be named "a b"`:          func(c *stepfunctions.Config) { c.Name = "a b" },
+	} {
+		c := whole
+		spoil(&c)
+		_, err := stepfunctions.New(c)
+		require.ErrorContains(t, err, says)
+	}
+	e, err := stepfunctions.New(whole)
+	require.NoError(t, err)
+	e.Close()
+}
+
+func TestClosedEngineDoesNothingMore(t *testing.T) {
+	calls := 0
+	w := newWorld(t, soak, map[string]handler{workARN: func(context.Context, []byte) (any, *stepfunctions.FunctionError, error) {
+		calls++
+		return 1, nil, nil
+	}})
+	arn := w.start("one", `{}`)
+	w.Close()
+	w.pass(15 * 24 * time.Hour)
+	require.Zero(t, calls)
+	x, ok := w.Execution(arn)
+	require.True(t, ok)
+	require.Equal(t, asl.Running, x.Status)
+	_, err := w.client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: &arn})
+	require.Equal(t, "ServiceUnavailable", code(t, err))
+	_, ok = w.Execution("none")
+	require.False(t, ok)
+	require.Nil(t, w.History("none"))
+}
+
+func TestStopWhileAFunctionRunsDropsItsAnswer(t *testing.T) {
+	var w *world
+	w = newWorld(t, work, map[string]handler{workARN: func(ctx context.Context, _ []byte) (any, *stepfunctions.FunctionError, error) {
+		arn := w.Executions()[0].ARN
+		_, err := w.client.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &arn})
+		return 1, nil, err
+	}})
+	arn := w.start("one", `{}`)
+	w.settle()
+	require.NoError(t, w.clock.Run(t.Context(), func(context.Context) error { return nil }))
+	history := w.History(arn)
+	require.Equal(t, asl.ExecutionAborted, history[len(history)-1].Type)
+}
