@@ -28,7 +28,8 @@ func (a *Account) iamService() *service {
 	s := &service{name: "iam", protocol: queryXML, namespace: "https://iam.amazonaws.com/doc/2010-05-08/", global: true, operations: map[string]operation{}}
 	for _, part := range []map[string]operation{
 		a.userOperations(), a.keyOperations(), a.passwordOperations(), a.sshOperations(), a.certificateOperations(), a.serviceCredentialOperations(),
-		a.mfaOperations(), a.reportOperations(),
+		a.mfaOperations(), a.inlineOperations(), a.policyOperations(), a.groupOperations(), a.roleOperations(), a.reportOperations(),
+		a.detailsOperations(), a.accessAdvisorOperations(), a.accountOperations(),
 	} {
 		for name, op := range part {
 			if op.write {

@@ -302,4 +302,3 @@ func awsManagedPolicies() map[string]string {
 		prefix + "job-function/ViewOnlyAccess":         allowing(`["*:List*","*:Describe*"]`),
 	}
 }
-

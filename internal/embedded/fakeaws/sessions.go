@@ -1,7 +1,6 @@
 package fakeaws
 
 import (
-	"maps"
 	"net/http"
 	"time"
 )
@@ -113,7 +112,7 @@ func (e *apiError) in(p protocol) *apiError {
 // callerOf finds who holds an access key that works.
 func (a *Account) callerOf(accessKeyID string) (*caller, *apiError) {
 	if s, ok := a.sessions[accessKeyID]; ok {
-		if s.user != nil && s.user.deletedAt != (time.Time{}) {
+		if s.user != nil && !s.user.deletedAt.IsZero() || s.role != nil && a.state.iam.roles[s.role.name] != s.role {
 			return nil, invalidToken()
 		}
 		if !s.expires.IsZero() && !a.now().Before(s.expires) {
@@ -184,13 +183,18 @@ func (a *Account) touchKey(r *request) {
 		return
 	}
 	k.lastUsed = LastUsed{At: a.now(), Service: r.service.name, Region: r.region}
-	if k.user != nil {
-		if k.user.accessed == nil {
-			k.user.accessed = map[string]time.Time{}
-		}
-		k.user.accessed = maps.Clone(k.user.accessed)
-		k.user.accessed[r.service.actionPrefix()] = a.now()
+	k.user.access(r.service.actionPrefix(), a.now())
+}
+
+// access is what Access Advisor notes: the last attempt of each service.
+func (u *user) access(service string, at time.Time) {
+	if service == "" || !at.After(u.accessed[service]) {
+		return
 	}
+	if u.accessed == nil {
+		u.accessed = map[string]time.Time{}
+	}
+	u.accessed[service] = at
 }
 
 // NewUserSession gives temporary credentials of a user without an access key, as `aws login` does.

@@ -168,6 +168,7 @@ func (a *Account) addCredentials(u *user, s UserSpec) NewUser {
 	for _, spec := range s.Keys {
 		k := a.newKey(u, or(spec.CreatedAt))
 		k.lastUsed = spec.LastUsed
+		u.access(spec.LastUsed.Service, spec.LastUsed.At)
 		if spec.Status != "" {
 			k.status = spec.Status
 		}
