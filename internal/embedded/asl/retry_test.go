@@ -150,6 +150,7 @@ func TestRetriedCallbackHasANewToken(t *testing.T) {
 	require.Equal(t, asl.Succeeded, r.e.Status())
 }
 
+// That the failure of the function itself is TaskFailed, not TaskSubmitFailed, is inferred.
 func TestCallbackWhoseFunctionFails(t *testing.T) {
 	r := start(t, fmt.Sprintf(asking, ""), `{"user":"ann"}`)
 	r.fail("Broken")

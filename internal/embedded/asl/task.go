@@ -173,7 +173,8 @@ type failure struct {
 }
 
 // matches says whether ErrorEquals means the failure. States.ALL means neither States.DataLimitExceeded nor
-// States.Runtime; States.TaskFailed means all that States.ALL does but States.Timeout.
+// States.Runtime; States.TaskFailed means all that States.ALL does but States.Timeout. The guide says so; recorded
+// executions have shown States.ALL catching States.DataLimitExceeded, so name that where it must be caught.
 // https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 func (x failure) matches(names []string) bool {
 	if x.Error == errRuntime {
