@@ -80,7 +80,7 @@ func RefuseDeletion(f DeletionFacts) []Refusal {
 			no(ThenRestore, "%s is exempt by today's settings: %s (%s)", who, x.Reason, x)
 		}
 		if _, ok := tagFold(f.Live.Tags, TagKeep); ok {
-			no(ThenRestore, "%s carries the tag %s", who, TagKeep)
+			no(ThenRecheck, "%s carries the tag %s", who, TagKeep)
 		}
 	}
 
