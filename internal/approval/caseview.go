@@ -25,7 +25,7 @@ type casePage struct {
 	Groups       []removed
 	Irreversible []string
 	Options      []option // empty where nothing is to be decided here
-	NoDelete     bool
+	Obstacle     string   // why delete is not among the choices, or empty
 }
 
 // moment is a line of the timeline.
@@ -66,9 +66,8 @@ func caseView(at place, email string, item Item, now time.Time) casePage {
 	p.Heard = "Every check heard nothing."
 	if n := len(r.Facts.Signals); n > 0 {
 		p.Heard = "The checks heard " + counted(n, "signal.", "signals.")
-	} else if r.Disturbed {
-		p.Heard = "The soak was disturbed."
 	}
+	p.Obstacle = obstacle(r)
 	// What people wrote about a reference is not among the facts, and is put beside them.
 	for i, ref := range p.Request.Facts.References {
 		for _, told := range r.Shown.References {
@@ -80,11 +79,26 @@ func caseView(at place, email string, item Item, now time.Time) casePage {
 	}
 	p.Groups = groups(r.Facts.Artifacts)
 	p.Irreversible = irreversible(r)
-	p.NoDelete = r.Disturbed
 	if r.State == sunset.RequestOpen && now.Before(r.Expires) && item.Mine == nil && item.Barred == "" {
 		p.Options = options(r)
 	}
 	return p
+}
+
+// obstacle says why r can't be decided with delete, or is empty.
+func obstacle(r sunset.ApprovalRequest) string {
+	if !r.Disturbed {
+		return ""
+	}
+	if len(r.Facts.Signals) > 0 {
+		return "something was heard while it was disabled"
+	}
+	for _, ref := range r.Facts.References {
+		if ref.Weight == sunset.Blocking {
+			return CleanReason(ref.Resource) + " would be left without anybody who can use it"
+		}
+	}
+	return "its soak was disturbed"
 }
 
 func (i Item) decisions() []sunset.Decision {

@@ -124,7 +124,7 @@ func standing(item Item, now time.Time) (status, mood string) {
 	case item.Barred != "":
 		return "Not yours to decide: " + item.Barred, "quiet"
 	case r.Disturbed:
-		return "Something was heard", "alarm"
+		return sentence(obstacle(r)), "alarm"
 	}
 	return "Waits for your decision", "ask"
 }

@@ -1,0 +1,112 @@
+package approval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/iam-sunset/iam-sunset/internal/store"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+// Delivery is a decision for which a task waits.
+type Delivery struct {
+	Request sunset.ApprovalRequest
+	Token   string // never to be logged or recorded
+	Choice  sunset.Choice
+}
+
+// token is the row of a request's task token.
+type token struct {
+	Token     string `json:"token"`
+	Delivered bool   `json:"delivered,omitempty"`
+}
+
+// Undelivered gives the decided requests whose token was not answered yet, with what their decisions add up to today.
+//
+// It first makes up for what a crash left behind: an open request whose stored decisions suffice becomes decided. And
+// one whose decisions no longer add up, because an approver has left the settings or more approvals are needed today, is
+// opened again.
+func (d *Desk) Undelivered(ctx context.Context) ([]Delivery, error) {
+	live, err := d.requests(ctx, func(r sunset.ApprovalRequest) bool {
+		return r.State == sunset.RequestOpen || r.State == sunset.RequestDecided
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []Delivery
+	for _, r := range live {
+		switch waits, ok, err := d.Delivery(ctx, r.ID); {
+		case err != nil:
+			return nil, err
+		case ok:
+			out = append(out, waits)
+		}
+	}
+	return out, nil
+}
+
+// Delivery is Undelivered for one request; ok is false where nothing is to be answered.
+func (d *Desk) Delivery(ctx context.Context, requestID string) (waits Delivery, ok bool, err error) {
+	t, waiting, err := d.waitingToken(ctx, requestID)
+	if err != nil || !waiting {
+		return Delivery{}, false, err
+	}
+	r, err := d.Request(ctx, requestID)
+	if err != nil {
+		return Delivery{}, false, err
+	}
+	if r.State != sunset.RequestOpen && r.State != sunset.RequestDecided {
+		return Delivery{}, false, nil
+	}
+	choice, err := d.tally(ctx, r)
+	if err != nil {
+		return Delivery{}, false, err
+	}
+	from, to := sunset.RequestOpen, sunset.RequestDecided
+	if choice == "" {
+		from, to = to, from
+	}
+	if r, err = d.move(ctx, r.ID, from, to); err != nil {
+		return Delivery{}, false, fmt.Errorf("settling request %s: %w", requestID, err)
+	}
+	return Delivery{Request: r, Token: t.Token, Choice: choice}, choice != "" && r.State == sunset.RequestDecided, nil
+}
+
+// TakeToken gives the token for which a request's task waits, whatever the state of the request, so that a case that needs
+// no decision any more can go on. ok is false where it was answered. Whoever answers it calls MarkDelivered.
+func (d *Desk) TakeToken(ctx context.Context, requestID string) (waiting string, r sunset.ApprovalRequest, ok bool, err error) {
+	t, ok, err := d.waitingToken(ctx, requestID)
+	if err != nil || !ok {
+		return "", r, false, err
+	}
+	r, err = d.Request(ctx, requestID)
+	return t.Token, r, err == nil, err
+}
+
+func (d *Desk) waitingToken(ctx context.Context, requestID string) (token, bool, error) {
+	t, _, err := read[token](ctx, d.rows, tokenKey(requestID))
+	switch {
+	case errors.Is(err, store.ErrMissing):
+		return token{}, false, nil
+	case err != nil:
+		return token{}, false, fmt.Errorf("reading whether request %s was answered: %w", requestID, err)
+	}
+	return t, !t.Delivered, nil
+}
+
+// MarkDelivered says that token, a request's, was answered. If a retry has put another one in its place meanwhile, that
+// one still waits.
+func (d *Desk) MarkDelivered(ctx context.Context, requestID, answered string) error {
+	_, err := change(ctx, d.rows, tokenKey(requestID), func(t *token) bool {
+		if t.Delivered || t.Token != answered {
+			return false
+		}
+		t.Delivered = true
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("marking request %s as answered: %w", requestID, err)
+	}
+	return nil
+}
