@@ -202,6 +202,28 @@ func TestDecisionsCopiedOrMadeUpDontDelete(t *testing.T) {
 	require.Equal(t, 3, item.Forged)
 }
 
+func TestADecisionCantBePlayedAgainInALaterRound(t *testing.T) {
+	o := newOffice(t, 1)
+	first := o.open(t, asking("ci-old"), "1")
+	o.decide(t, word(first, ada, sunset.ChooseDelete))
+	next := asking("ci-old")
+	next.Round = 2
+	second := o.open(t, next, "2")
+	require.Equal(t, first.Digest, second.Digest)
+	for key, row := range o.contents(t) {
+		if who, ok := strings.CutPrefix(key, "decision/"+first.ID+"/"); ok {
+			_, err := o.rows.Put(t.Context(), "decision/"+second.ID+"/"+who, 0, row.Body)
+			require.NoError(t, err)
+		}
+	}
+	valid, forged, err := o.Decisions(t.Context(), second.ID)
+	require.NoError(t, err)
+	require.Empty(t, valid)
+	require.Equal(t, 1, forged)
+	_, _, err = o.Decide(t.Context(), word(second, ada, sunset.ChooseDelete))
+	require.Equal(t, sunset.Conflict, sunset.KindOf(err), "what lies in ada's place is not hers: people must look")
+}
+
 func TestSettingsAreReadLive(t *testing.T) {
 	o := newOffice(t, 2)
 	r := o.open(t, asking("ci-old"), "token")

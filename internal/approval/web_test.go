@@ -23,8 +23,9 @@ import (
 // site is the pages over an office, as a browser would meet them.
 type site struct {
 	*office
-	url    string
-	client *http.Client
+	url     string
+	handler http.Handler
+	client  *http.Client
 
 	seen      sync.Mutex
 	recorded  []sunset.Decision
@@ -36,7 +37,7 @@ type site struct {
 func newSite(t *testing.T, needed int) *site {
 	t.Helper()
 	s := &site{office: newOffice(t, needed)}
-	server := httptest.NewServer(approval.NewWeb(s.Desk, func(ctx context.Context, r sunset.ApprovalRequest, c sunset.Choice) error {
+	s.handler = approval.NewWeb(s.Desk, func(ctx context.Context, r sunset.ApprovalRequest, c sunset.Choice) error {
 		s.seen.Lock()
 		defer s.seen.Unlock()
 		if s.answerErr != nil {
@@ -44,7 +45,10 @@ func newSite(t *testing.T, needed int) *site {
 		}
 		s.answered = append(s.answered, c)
 		return s.MarkDelivered(ctx, r.ID, "token")
-	}, func(_ context.Context, _ sunset.ApprovalRequest, d sunset.Decision) error {
+	}, func(ctx context.Context, _ sunset.ApprovalRequest, d sunset.Decision) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		s.seen.Lock()
 		defer s.seen.Unlock()
 		if s.recordErr != nil {
@@ -52,7 +56,8 @@ func newSite(t *testing.T, needed int) *site {
 		}
 		s.recorded = append(s.recorded, d)
 		return nil
-	}, "https://approve.example.com"))
+	}, "https://approve.example.com")
+	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	s.url, s.client = server.URL, server.Client()
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -202,6 +207,31 @@ func TestPostDecidesRecordsAnswersAndThanks(t *testing.T) {
 	status, text = s.post(t, link, r, form(r, sunset.ChooseKeep))
 	require.Equal(t, http.StatusConflict, status)
 	require.Contains(t, text, "can&#39;t be changed")
+}
+
+// leaving is a form whose sender is gone once it is read.
+type leaving struct {
+	io.Reader
+	gone context.CancelFunc
+}
+
+func (l leaving) Read(b []byte) (int, error) {
+	l.gone()
+	return l.Reader.Read(b)
+}
+
+func TestWhoeverClosesThePageHasDecided(t *testing.T) {
+	s := newSite(t, 1)
+	link := s.link(t, ada)
+	r := s.open(t, asking("ci-old"), "token")
+	ctx, gone := context.WithCancel(t.Context())
+	body := leaving{strings.NewReader(form(r, sunset.ChooseDelete).Encode()), gone}
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/a/"+link+"/"+r.ID, body)
+	req.Header.Set("Content-Type", formType["Content-Type"])
+	s.handler.ServeHTTP(httptest.NewRecorder(), req)
+	require.Error(t, ctx.Err())
+	require.Len(t, s.recorded, 1)
+	require.Equal(t, []sunset.Choice{sunset.ChooseDelete}, s.answered)
 }
 
 func TestTwentyFormsAtOnceAreOneDecision(t *testing.T) {
