@@ -21,7 +21,7 @@ func (a *Account) authorizeRequest(r *request) *apiError {
 	if r.op.free {
 		return nil
 	}
-	if s := r.caller.session; s != nil && s.kind == "IAMUser" && !s.mfa && r.service.name == "iam" {
+	if s := r.caller.session; s != nil && s.kind == "IAMUser" && !s.mfa && !s.console && r.service.name == "iam" {
 		// GetSessionToken's credentials can't call IAM unless MFA was given.
 		// See https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html.
 		return invalidToken().in(r.service.protocol)
@@ -70,6 +70,9 @@ func (a *Account) authorize(c *caller, action, resource string, r *request) (d d
 	}
 	facts := a.conditionFacts(c, r)
 	d = a.judge(documents, action, resource, facts)
+	if s := c.session; s != nil && s.policy != "" && d == allow {
+		d = a.judge([]string{s.policy}, action, resource, facts)
+	}
 	if limit == "" || d == explicitDeny {
 		return d, false
 	}

@@ -23,8 +23,10 @@ type Fault struct {
 	Delay time.Duration
 	// CutPage answers with the shortest page and says that there is more.
 	CutPage bool
-	// Truncate sends half of the answer and closes the connection; Drop closes it without an answer, the work done.
-	Truncate, Drop bool
+	// Truncate does the work, sends half of the answer and closes the connection.
+	Truncate bool
+	// Drop closes the connection without an answer, and without having done anything unless ApplyFirst is set.
+	Drop bool
 	// ApplyFirst does the work and then fails: the answer is lost.
 	ApplyFirst bool
 }
@@ -70,6 +72,8 @@ func (f *Fault) failure(p protocol) *apiError {
 	switch {
 	case f.Throttle:
 		return throttled(p)
+	case f.Drop:
+		return refuse(http.StatusInternalServerError, "ConnectionClosed", "the connection was closed")
 	case f.Code != "":
 		message := f.Message
 		if message == "" {

@@ -56,6 +56,14 @@ func TestFaults(t *testing.T) {
 		fails(false)
 	}
 
+	for _, applied := range []bool{false, true} {
+		remove = w.Fail(fakeaws.Fault{Action: "CreateUser", Drop: true, ApplyFirst: applied})
+		_, err = w.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("dropped")})
+		require.Error(t, err)
+		_, done := w.User("dropped")
+		require.Equal(t, applied, done)
+		remove()
+	}
 	remove = w.Fail(fakeaws.Fault{Action: "CreateUser", ApplyFirst: true, Code: "ServiceFailure", Status: 500})
 	_, err = w.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("made")})
 	refused(t, err, "ServiceFailure", "")

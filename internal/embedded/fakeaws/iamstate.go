@@ -210,6 +210,9 @@ func (a *Account) remember() {
 		return
 	}
 	s := a.state.iam
+	if n := len(s.history); n > 0 && s.history[n-1].from.Equal(a.now()) {
+		return // the state before this moment is kept already
+	}
 	s.history = append(s.history, pastIAM{from: a.now(), state: s.clone()})
 	limit := a.now().Add(-a.config.IAMLag)
 	for len(s.history) > 1 && !s.history[0].from.After(limit) {

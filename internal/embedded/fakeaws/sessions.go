@@ -23,6 +23,10 @@ type session struct {
 	// user is the one whose session it is, or who federated it. A session ends with its user.
 	user *user
 	mfa  bool
+	// console sessions come from a sign-in, as those of `aws login`; IAM takes them as it takes MFA.
+	console bool
+	// policy is the session's own, which narrows the user's; none where empty.
+	policy string
 }
 
 // caller is who a request comes from.
@@ -176,13 +180,18 @@ const (
 	passwordResolution = 5 * time.Minute
 )
 
-// touchKey moves the last-used of a permanent access key. Calls with temporary credentials don't move it (inferred).
+// touchKey moves the last-used of a permanent access key, or of a role. Calls with a user's temporary credentials move
+// nothing (inferred).
 func (a *Account) touchKey(r *request) {
+	used := LastUsed{At: a.now(), Service: r.service.name, Region: r.region}
+	if s := r.caller.session; s != nil && s.role != nil {
+		s.role.lastUsed = used
+	}
 	k, ok := a.state.iam.keys[r.caller.accessKeyID]
 	if !ok || a.now().Sub(k.lastUsed.At) < keyResolution {
 		return
 	}
-	k.lastUsed = LastUsed{At: a.now(), Service: r.service.name, Region: r.region}
+	k.lastUsed = used
 	k.user.access(r.service.actionPrefix(), a.now())
 }
 
@@ -204,5 +213,5 @@ func (a *Account) NewUserSession(userName string, lasting time.Duration) (Creden
 	if u == nil {
 		return Credentials{}, false
 	}
-	return a.newSession(session{kind: "IAMUser", user: u, expires: a.now().Add(lasting)}).credentials(), true
+	return a.newSession(session{kind: "IAMUser", user: u, console: true, expires: a.now().Add(lasting)}).credentials(), true
 }

@@ -143,7 +143,6 @@ func (a *Account) addUser(s UserSpec) (NewUser, error) {
 	if size > maxInlineCharacters {
 		return fail("inline policies of %d characters", size)
 	}
-	a.remember()
 	u := a.newUser(s.Name, s.Path, s.CreatedAt)
 	u.tags, u.groups, u.attached, u.boundary = slices.Clone(s.Tags), slices.Clone(s.Groups), slices.Clone(s.Attached), s.Boundary
 	maps.Copy(u.inline, s.Inline)
@@ -240,7 +239,6 @@ func (a *Account) AddGroup(s GroupSpec) string {
 }
 
 func (a *Account) addGroup(s GroupSpec) *group {
-	a.remember()
 	if s.Path == "" {
 		s.Path = "/"
 	}
@@ -276,7 +274,6 @@ func (a *Account) AddRole(s RoleSpec) string {
 }
 
 func (a *Account) addRole(s RoleSpec) *role {
-	a.remember()
 	if s.Path == "" {
 		s.Path = "/"
 	}
@@ -303,7 +300,6 @@ func (a *Account) AddPolicy(name, document string) string {
 }
 
 func (a *Account) addPolicy(name, path, document string) *managedPolicy {
-	a.remember()
 	p := &managedPolicy{id: a.uniqueID("ANPA"), name: name, path: path, arn: a.iamARN("policy", path, name), document: document, created: a.now()}
 	a.state.iam.policies[p.arn] = p
 	return p

@@ -76,11 +76,19 @@ func (a *Account) getFederationToken(r *request) (any, error) {
 	if !sessionName.MatchString(name) {
 		return nil, refusedValue("name", name, `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
 	}
+	// Without a policy of its own, a federated session may do nothing that identity policies grant.
+	policy := `{"Version":"2012-10-17","Statement":[]}`
+	if r.has("Policy") {
+		policy = r.get("Policy")
+		if e := checkIdentityPolicy(policy); e != nil {
+			return nil, e
+		}
+	}
 	d, e := r.lasting(43200, 129600)
 	if e != nil {
 		return nil, e
 	}
-	s := a.newSession(session{kind: "FederatedUser", name: name, user: r.caller.user, expires: a.now().Add(d)})
+	s := a.newSession(session{kind: "FederatedUser", name: name, user: r.caller.user, policy: policy, expires: a.now().Add(d)})
 	c := a.sessionCaller(s)
 	r.responseElements = map[string]any{"credentials": s.trailed()}
 	return struct {

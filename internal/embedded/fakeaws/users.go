@@ -84,7 +84,7 @@ func (a *Account) createUser(r *request) (any, error) {
 	}
 	for _, d := range i.deleted {
 		if d.Name == name && a.config.NameReuse > 0 && a.now().Before(d.DeletedAt.Add(a.config.NameReuse)) {
-			return nil, refuse(http.StatusConflict, "EntityTemporarilyUnmodifiable", "User with name %s cannot be modified while login profile is being modified.", name)
+			return nil, refuse(http.StatusConflict, "EntityTemporarilyUnmodifiable", "User with name %s cannot be created while it is being deleted.", name)
 		}
 	}
 	if len(i.users) >= maxUsers {
