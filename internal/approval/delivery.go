@@ -2,8 +2,10 @@ package approval
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
@@ -28,15 +30,20 @@ type token struct {
 // one whose decisions no longer add up, because an approver has left the settings or more approvals are needed today, is
 // opened again.
 func (d *Desk) Undelivered(ctx context.Context) ([]Delivery, error) {
-	live, err := d.requests(ctx, func(r sunset.ApprovalRequest) bool {
-		return r.State == sunset.RequestOpen || r.State == sunset.RequestDecided
-	})
+	tokens, err := d.rows.List(ctx, tokenKey(""))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listing what was not answered yet: %w", err)
 	}
 	var out []Delivery
-	for _, r := range live {
-		switch waits, ok, err := d.Delivery(ctx, r.ID); {
+	for _, row := range tokens {
+		var t token
+		if err := json.Unmarshal(row.Body, &t); err == nil && t.Delivered {
+			continue
+		}
+		waits, ok, err := d.Delivery(ctx, strings.TrimPrefix(row.Key, tokenKey("")))
+		switch {
+		case errors.Is(err, store.ErrMissing):
+			// Its Open died before the request was written, and will be tried again.
 		case err != nil:
 			return nil, err
 		case ok:

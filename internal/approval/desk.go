@@ -25,7 +25,7 @@ import (
 // Settings reads the deployment's settings as they are now.
 type Settings func(ctx context.Context) (sunset.Settings, error)
 
-// Desk is where requests wait for decisions. It is safe for concurrent use, by several processes on one store too.
+// Desk is where requests wait for decisions. It is safe for concurrent use, by as many processes as its store is.
 type Desk struct {
 	rows     store.Rows
 	signer   Signer

@@ -170,6 +170,33 @@ func TestOpenIsOncePerCaseAndRound(t *testing.T) {
 	require.Equal(t, sunset.ChooseKeep, waits[0].Choice)
 }
 
+// An Open may die after any of its writes; the next one goes on from there, and nobody trips over what lies there.
+func TestOpenGoesOnAfterACrash(t *testing.T) {
+	whole := newOffice(t, 1)
+	r := whole.open(t, asking("ci-old"), "token-1")
+	written := whole.contents(t)
+	order := []string{"round/" + r.CaseID + "/1", "token/" + r.ID, "request/" + r.ID}
+	require.Len(t, written, len(order))
+	for n := range order {
+		o := newOffice(t, 1)
+		for _, key := range order[:n] {
+			_, err := o.rows.Put(t.Context(), key, 0, written[key].Body)
+			require.NoError(t, err)
+		}
+		waits, err := o.Undelivered(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, waits)
+		require.NoError(t, o.Supersede(t.Context(), r.CaseID, ""))
+		again := o.open(t, asking("ci-old"), "token-2")
+		require.Equal(t, sunset.RequestOpen, again.State)
+		require.Equal(t, n > 0, again.ID == r.ID, "a claimed round keeps its request's id")
+		token, _, ok, err := o.TakeToken(t.Context(), again.ID)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, "token-2", token)
+	}
+}
+
 func TestOpenAtOnce(t *testing.T) {
 	o := newOffice(t, 1)
 	ids := make([]string, 12)
