@@ -143,14 +143,12 @@ type found struct {
 // run walks until the end or the deadline. Only what ends the whole call is an error.
 func (x *walker) run(ctx context.Context) error {
 	for x.at.Candidate < len(x.q.Candidates) {
-		if x.isUsed(x.at.Candidate) {
-			x.finish(nil)
-			continue
-		}
 		err := x.step(ctx)
 		switch {
 		case err == nil:
 			x.advanced = true
+		case errors.Is(err, errNeedless):
+			x.finish(nil)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, errNoTime), kindOf(err).Passing():
@@ -171,6 +169,7 @@ func (x *walker) step(ctx context.Context) error {
 	names := who.names()
 	page, err := x.lane.page(ctx, lookup{
 		key: types.LookupAttributeKeyUsername, value: names[x.at.Name], since: x.q.Since, until: x.q.Until, token: x.at.Token,
+		needless: func() bool { return x.isUsed(x.at.Candidate) },
 	}, x.q.Deadline)
 	if err != nil {
 		return err

@@ -29,8 +29,12 @@ const (
 	patience  = 8
 )
 
-// errNoTime says that the next request would not be before the deadline.
-var errNoTime = errors.New("the time for this call is over")
+var (
+	// errNoTime says that the next request would not be before the deadline.
+	errNoTime = errors.New("the time for this call is over")
+	// errNeedless says that the answer is known already.
+	errNeedless = errors.New("the answer is known already")
+)
 
 // lane is the one way to CloudTrail in a region.
 type lane struct {
@@ -49,11 +53,13 @@ type lookup struct {
 	value        string
 	since, until time.Time
 	token        string
+	// needless, if set, is asked right before a request is sent: the look-up may have become so while it waited.
+	needless func() bool
 }
 
-// turn waits until the lane may send its next request. Where that is not before deadline (zero: none), it takes no turn
-// and returns errNoTime.
-func (l *lane) turn(ctx context.Context, deadline time.Time) error {
+// turn waits until the lane may send its next request. Where that is not before deadline (zero: none) it takes no turn
+// and returns errNoTime; where the request has become needless by then it gives the turn back and returns errNeedless.
+func (l *lane) turn(ctx context.Context, deadline time.Time, needless func() bool) error {
 	l.mu.Lock()
 	now := l.clock.Now()
 	at := latest(now, l.due)
@@ -66,6 +72,10 @@ func (l *lane) turn(ctx context.Context, deadline time.Time) error {
 	if err := l.clock.Sleep(ctx, at.Sub(now)); err != nil {
 		return err
 	}
+	if needless != nil && needless() {
+		l.giveBack(at)
+		return errNeedless
+	}
 	// A late wake-up must not bring two requests close together.
 	l.holdUntil(l.clock.Now().Add(gap))
 	return nil
@@ -76,6 +86,15 @@ func (l *lane) holdUntil(at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.due = latest(l.due, at)
+}
+
+// giveBack lets somebody else have the turn at at, unless later ones are taken.
+func (l *lane) giveBack(at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.due.Equal(at.Add(gap)) {
+		l.due = at
+	}
 }
 
 // wait is how long the lane has to wait at now.
@@ -101,7 +120,7 @@ func (l *lane) page(ctx context.Context, q lookup, deadline time.Time) (*cloudtr
 	wait := firstWait
 	var last error
 	for range patience {
-		if err := l.turn(ctx, deadline); err != nil {
+		if err := l.turn(ctx, deadline, q.needless); err != nil {
 			if errors.Is(err, errNoTime) && last != nil {
 				return nil, last
 			}
