@@ -37,6 +37,9 @@ func ParseRequest(b []byte) (Request, error) {
 			return Request{}, Faultf(Invalid, "request: skip: %q is neither \"cloudtrail\" nor \"ownership\"", s)
 		}
 	}
+	if r.Users != nil && len(r.Users) == 0 {
+		return Request{}, Faultf(Invalid, "request: users is an empty list; name users, or leave it out to look at everybody")
+	}
 	for i, name := range r.Users {
 		if strings.TrimSpace(name) == "" {
 			return Request{}, Faultf(Invalid, "request: users[%d] is empty; write an IAM user name or leave it out", i)
@@ -87,13 +90,13 @@ func (r Request) Apply(s Settings) (Settings, error) {
 // Tighten gives s with every field that r makes stricter. Unlike Apply it refuses nothing: for a case in flight, today's
 // settings hold wherever they have become stricter than its request was.
 func (r Request) Tighten(s Settings) Settings {
-	longer := func(have *Duration, want *Duration) {
+	longer := func(have, want *Duration) {
 		if want != nil {
 			*have = max(*have, *want)
 		}
 	}
-	lower := func(have *int, want *int) {
-		if want != nil {
+	lower := func(have, want *int) {
+		if want != nil && *want >= 1 {
 			*have = min(*have, *want)
 		}
 	}
@@ -130,13 +133,16 @@ func NextCheck(userID string, from, until, t time.Time) time.Time {
 }
 
 // Turns gives the next n turns: batch a day, in whole days from the first moment after the notice at which a window is
-// open. taken counts turns that open cases already have, by their UTC day.
+// open. taken counts turns that open cases already have, by their UTC day. Fewer come back where no window ever opens.
 func Turns(n, batch int, after time.Time, windows []Window, taken map[string]int) []time.Time {
 	used := map[string]int{}
 	for day, k := range taken {
 		used[day] = k
 	}
 	var turns []time.Time
+	if batch < 1 {
+		return nil
+	}
 	t := NextOpen(windows, after)
 	for len(turns) < n && !t.IsZero() {
 		day := t.UTC().Format(time.DateOnly)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/mail"
 	"path"
 	"slices"
@@ -99,24 +100,45 @@ func ParseSettings(b []byte) (Settings, error) {
 	return s, nil
 }
 
-func decodeStrictly(b []byte, into any) error {
+func decodeStrictly[T any](b []byte, into *T) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
 		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) && wrongType.Field == "" {
+			return fmt.Errorf("the document must be an object, not %s", wrongType.Value)
+		}
 		if errors.As(err, &wrongType) {
 			return fmt.Errorf("field %q can't be %s", wrongType.Field, wrongType.Value)
 		}
 		if errors.Is(err, io.EOF) {
 			return errors.New("the document is empty; write at least {}")
 		}
-		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+		return errors.New(fieldAtFault[T](b) + strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("there is something after the end of the document")
 	}
 	return nil
 }
+
+// fieldAtFault finds the field whose value can't be read, since a type's own UnmarshalJSON isn't told which one it reads.
+func fieldAtFault[T any](b []byte) string {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(b, &fields) != nil {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		alone, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
+		if err == nil && json.Unmarshal(alone, new(T)) != nil {
+			return name + ": "
+		}
+	}
+	return ""
+}
+
+// longestCase leaves room for turns and windows in the year that an execution of Step Functions may take.
+const longestCase = 300 * 24 * time.Hour
 
 // Validate returns an Invalid fault that names the first impossible field.
 func (s Settings) Validate() error {
@@ -138,6 +160,14 @@ func (s Settings) Validate() error {
 			return bad(d.field, "%s is too short; it must be at least %s", d.value, Duration(d.least))
 		}
 	}
+	for _, d := range []struct {
+		field string
+		value Duration
+	}{{"soak", s.Soak}, {"notice", s.Notice}, {"approval_open", s.ApprovalOpen}} {
+		if d.value.Std() > longestCase {
+			return bad(d.field, "%s is too long; it must be at most %s, since an execution lives a year", d.value, Duration(longestCase))
+		}
+	}
 	switch {
 	case s.Batch < 1 || s.Batch > 5000:
 		return bad("batch", "%d is not a number of users a day from 1 to 5000", s.Batch)
@@ -153,6 +183,7 @@ func (s Settings) Validate() error {
 		return bad("approvals_needed", "%d are needed but only %d approvers are named", s.ApprovalsNeeded, len(s.Approvers))
 	}
 	seen := map[string]bool{}
+	var principals []string
 	for i, a := range s.Approvers {
 		addr, err := mail.ParseAddress(a.Email)
 		if err != nil || addr.Address != a.Email {
@@ -167,7 +198,12 @@ func (s Settings) Validate() error {
 			if !strings.HasPrefix(p, "arn:") {
 				return bad(fmt.Sprintf("approvers[%d].principals", i), "%q is not an ARN", p)
 			}
+			// Otherwise one person would be two approvers.
+			if slices.ContainsFunc(principals, func(other string) bool { return samePrincipal(p, other) }) {
+				return bad(fmt.Sprintf("approvers[%d].principals", i), "%q belongs to another approver as well", p)
+			}
 		}
+		principals = append(principals, a.Principals...)
 	}
 	for i, e := range s.Exemptions {
 		field := fmt.Sprintf("exemptions[%d]", i)
@@ -180,21 +216,44 @@ func (s Settings) Validate() error {
 		if _, err := path.Match(e.Name, ""); err != nil {
 			return bad(field+".name", "%q is not a glob", e.Name)
 		}
+		if e.Path != "" && !strings.HasPrefix(e.Path, "/") {
+			return bad(field+".path", "%q is no path; it must begin with a slash", e.Path)
+		}
+		if strings.HasPrefix(e.Tag, "=") {
+			return bad(field+".tag", "%q has no key; write key or key=value", e.Tag)
+		}
 		if e.Expires != "" {
 			if _, err := time.Parse(time.DateOnly, e.Expires); err != nil {
 				return bad(field+".expires", "%q is not a day such as 2027-01-31", e.Expires)
 			}
 		}
 	}
+	for i, name := range s.AcceptUnknown {
+		if strings.TrimSpace(name) == "" || strings.ContainsAny(name, "*?") {
+			return bad(fmt.Sprintf("accept_unknown[%d]", i), "%q is not the name of one user", name)
+		}
+	}
+	for i, service := range s.AcceptUnread {
+		if !ownershipServices[service] {
+			return bad(fmt.Sprintf("accept_unread[%d]", i), "%q is not one of %s", service,
+				strings.Join(slices.Sorted(maps.Keys(ownershipServices)), ", "))
+		}
+	}
+	if addr, err := mail.ParseAddress(s.Team); s.Team != "" && (err != nil || addr.Address != s.Team) {
+		return bad("team", "%q is not a plain e-mail address", s.Team)
+	}
 	for i, r := range s.ClosedRegions {
 		if r.Region == "" || strings.TrimSpace(r.Reason) == "" {
 			return bad(fmt.Sprintf("closed_regions[%d]", i), "it must say region and reason")
 		}
 	}
-	for field, windows := range map[string][]Window{"windows": s.Windows, "office_hours": s.OfficeHours} {
-		for i, w := range windows {
+	for _, set := range []struct {
+		field   string
+		windows []Window
+	}{{"windows", s.Windows}, {"office_hours", s.OfficeHours}} {
+		for i, w := range set.windows {
 			if err := w.validate(); err != nil {
-				return bad(fmt.Sprintf("%s[%d]", field, i), "%w", err)
+				return bad(fmt.Sprintf("%s[%d]", set.field, i), "%w", err)
 			}
 		}
 	}
@@ -213,19 +272,21 @@ func (s Settings) ExemptionFor(u User, now time.Time) (Exemption, bool) {
 	return Exemption{}, false
 }
 
-// Over reports whether the exemption's last day is past.
+// Over reports whether the exemption's last day is past everywhere: nobody said in which zone it was written, so it
+// ends with the day of UTC-12.
 func (e Exemption) Over(now time.Time) bool {
 	last, err := time.Parse(time.DateOnly, e.Expires)
-	return err == nil && !now.UTC().Before(last.AddDate(0, 0, 1))
+	return err == nil && !now.Before(last.AddDate(0, 0, 1).Add(12*time.Hour))
 }
 
 func (e Exemption) matches(u User) bool {
 	if e.Name != "" {
-		if ok, err := path.Match(strings.ToLower(e.Name), strings.ToLower(u.Name)); !ok || err != nil {
+		// A glob that can't be read keeps everybody: exemptions fail closed.
+		if ok, err := path.Match(strings.ToLower(e.Name), strings.ToLower(u.Name)); !ok && err == nil {
 			return false
 		}
 	}
-	if e.Path != "" && !strings.HasPrefix(u.Path, e.Path) {
+	if e.Path != "" && !strings.HasPrefix(strings.ToLower(u.Path), strings.ToLower(e.Path)) {
 		return false
 	}
 	if e.Tag != "" {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	// Lambda's own image need not have the zones.
+	_ "time/tzdata"
 )
 
 // Window is some hours of some days. A set of windows is open when any of them is; an empty set always is.
@@ -30,7 +32,8 @@ func (w Window) validate() error {
 	if to <= from {
 		return fmt.Errorf("to: %q is not later than from: %q", w.To, w.From)
 	}
-	if _, err := time.LoadLocation(w.Zone); err != nil {
+	// Local would be another zone on each machine.
+	if _, err := time.LoadLocation(w.Zone); err != nil || w.Zone == "Local" {
 		return fmt.Errorf("zone: %q is not known; write an IANA name such as Europe/Berlin", w.Zone)
 	}
 	return nil
@@ -81,22 +84,27 @@ func (w Window) next(t time.Time) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	local := t.In(zone)
-	for day := range 8 {
-		y, m, d := local.AddDate(0, 0, day).Date()
-		// Hours and minutes go through Date, not Add: a day with a clock change has no 24 hours.
-		opens := time.Date(y, m, d, 0, int(from/time.Minute), 0, 0, zone)
-		closes := time.Date(y, m, d, 0, int(to/time.Minute), 0, 0, zone)
-		if len(w.Days) > 0 && !slices.ContainsFunc(w.Days, func(s string) bool {
-			return strings.EqualFold(s, weekdays[opens.Weekday()])
-		}) {
-			continue
+	// Whether it is open is read off the wall clock, so that a day of clock change neither moves nor stretches it.
+	open := func(t time.Time) bool {
+		local := t.In(zone)
+		if len(w.Days) > 0 && !slices.ContainsFunc(w.Days, func(s string) bool { return strings.EqualFold(s, weekdays[local.Weekday()]) }) {
+			return false
 		}
-		if local.Before(opens) {
-			return opens.UTC()
-		}
-		if local.Before(closes) {
-			return t
+		wall := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute +
+			time.Duration(local.Second())*time.Second + time.Duration(local.Nanosecond())
+		return from <= wall && wall < to
+	}
+	if open(t) {
+		return t
+	}
+	y, m, d := t.In(zone).Date()
+	for day := range 15 { // a clock change can swallow this week's window
+		opens := time.Date(y, m, d+day, 0, int(from/time.Minute), 0, 0, zone)
+		// A moment that the clocks skip comes out too early or too late: what follows the skip is near enough.
+		for try := range 5 {
+			if at := opens.Add(time.Duration(try) * 30 * time.Minute); at.After(t) && open(at) {
+				return at.UTC()
+			}
 		}
 	}
 	return time.Time{}
