@@ -141,6 +141,8 @@ type Case struct {
 	Lease   *Lease    `json:"lease,omitempty"`
 	// Holds says that this case keeps later turns from coming until a person resumes.
 	Holds bool `json:"holds,omitempty"`
+	// Resumed says that a person has seen the case's trouble and let later turns come; only a new trouble holds them again.
+	Resumed bool `json:"resumed,omitempty"`
 }
 
 // Open reports whether the case has not come to its end.

@@ -108,12 +108,19 @@ func Barred(s Settings, email, starter, subjectARN string) string {
 	switch {
 	case !ok:
 		return email + " is not an approver in today's settings"
-	case starter != "" && (strings.EqualFold(starter, a.Email) || slices.ContainsFunc(a.Principals, func(p string) bool { return samePrincipal(p, starter) })):
+	case starter != "" && (named(starter, a.Email) || slices.ContainsFunc(a.Principals, func(p string) bool { return samePrincipal(p, starter) })):
 		return email + " started this cleanup"
-	case slices.ContainsFunc(a.Principals, func(p string) bool { return samePrincipal(p, subjectARN) }):
+	case named(subjectARN, a.Email), slices.ContainsFunc(a.Principals, func(p string) bool { return samePrincipal(p, subjectARN) }):
 		return email + " is the subject of this case"
 	}
 	return ""
+}
+
+// named reports whether who is the address itself, or the ARN of a session or user that is called by it, as IAM
+// Identity Center calls its sessions.
+func named(who, email string) bool {
+	who, email = strings.ToLower(who), strings.ToLower(email)
+	return who == email || strings.HasPrefix(who, "arn:") && strings.HasSuffix(who, "/"+email)
 }
 
 // samePrincipal compares ARNs, taking a session of an assumed role for the role.
@@ -121,7 +128,11 @@ func samePrincipal(a, b string) bool {
 	return a != "" && b != "" && strings.EqualFold(roleOf(a), roleOf(b))
 }
 
+// roleOf leaves out the role's path, because the ARN of a session has none; names of roles are unique without it.
 func roleOf(arn string) string {
+	if head, rest, ok := strings.Cut(arn, ":role/"); ok {
+		return head + ":role/" + rest[strings.LastIndex(rest, "/")+1:]
+	}
 	head, rest, ok := strings.Cut(arn, ":assumed-role/")
 	if !ok {
 		return arn
@@ -133,11 +144,14 @@ func roleOf(arn string) string {
 // Tally sums up decisions on r whose MACs hold. It is empty while more are needed. Decisions on other facts and of
 // barred approvers do not count; Keep goes before SoakAgain before Delete.
 func Tally(r ApprovalRequest, decisions []Decision, s Settings) Choice {
-	need := max(r.Needed, s.ApprovalsNeeded)
+	if r.ID == "" || r.Digest == "" || r.UserID == "" {
+		return ""
+	}
+	need := max(r.Needed, s.ApprovalsNeeded, 1) // settings that were not read must not need nobody
 	var deletes []string
 	var soak bool
 	for _, d := range decisions {
-		if d.RequestID != r.ID || d.Digest != r.Digest || d.UserID != r.UserID ||
+		if d.RequestID != r.ID || d.Digest != r.Digest || d.UserID != r.UserID || d.CaseID != r.CaseID ||
 			Barred(s, d.Approver, r.Starter, r.UserARN) != "" {
 			continue
 		}

@@ -44,7 +44,7 @@ type DeletionFacts struct {
 // Then says where a refused deletion goes.
 type Then string
 
-// Where to. Stop is for a user that is no longer there, or must never be touched.
+// Where to. Stop is for a user that is not, or no longer, the one of this case: it must not even be restored.
 const (
 	ThenRestore Then = "restore"
 	ThenStop    Then = "stop"
@@ -85,22 +85,26 @@ func RefuseDeletion(f DeletionFacts) []Refusal {
 	}
 
 	switch {
-	case c.UserID == "" || f.Snapshot.User.ID != c.UserID:
+	case c.Stage == Closed:
+		no(ThenStop, "the case on %s is closed", who)
+	case c.UserID == "" || f.Snapshot.User.ID != c.UserID || f.Snapshot.CaseID != c.ID || f.Snapshot.Account != c.Account:
 		no(ThenStop, "the snapshot is not of the user of this case")
 	case !f.Found:
 		no(ThenStop, "no user has the id %s any more", c.UserID)
 	case f.Live.ID != c.UserID:
 		no(ThenStop, "the name %s now belongs to another user, %s", who, f.Live.ID)
-	case !f.Live.Created.Equal(f.Snapshot.User.Created):
+	case strings.TrimSpace(f.Live.Name) == "":
+		no(ThenStop, "the name of %s was not read, and a call without one would act on the caller", c.UserID)
+	case f.Live.Created.IsZero() || !f.Live.Created.Equal(f.Snapshot.User.Created):
 		no(ThenStop, "%s was made %s, not %s as planned", who, f.Live.Created, f.Snapshot.User.Created)
 	}
 
 	switch {
-	case c.Quarantine == nil || c.SoakFrom.IsZero():
+	case c.Quarantine == nil || c.Quarantine.At.IsZero() || c.SoakFrom.IsZero() || c.SoakUntil.IsZero():
 		no(ThenRecheck, "%s was never disabled by this case", who)
 	case !f.DenyInPlace:
 		no(ThenRecheck, "what disabled %s is not in place", who)
-	case f.Now.Sub(c.Quarantine.At) < s.Soak.Std(), f.Now.Before(c.SoakUntil):
+	case f.Now.Sub(c.Quarantine.At) < s.Soak.Std(), f.Now.Sub(c.SoakFrom) < s.Soak.Std(), f.Now.Before(c.SoakUntil):
 		no(ThenRecheck, "%s has not soaked for %s yet", who, s.Soak)
 	}
 	for _, sig := range f.Signals {
@@ -140,7 +144,8 @@ func RefuseDeletion(f DeletionFacts) []Refusal {
 		out[len(out)-1].At = f.Now.Add(15 * time.Minute)
 	}
 
-	rank := []Then{ThenRestore, ThenStop, ThenRecheck, ThenAsk, ThenWait}
+	// Stop goes first: a user that is not this case's, or whose snapshot is another's, must not even be restored.
+	rank := []Then{ThenStop, ThenRestore, ThenRecheck, ThenAsk, ThenWait}
 	slices.SortStableFunc(out, func(a, b Refusal) int { return slices.Index(rank, a.Then) - slices.Index(rank, b.Then) })
 	return out
 }
@@ -153,8 +158,12 @@ func refuseDecisions(f DeletionFacts) []Refusal {
 	r := f.Request
 	digest := FactsOf(f.Snapshot, f.References, f.Signals, f.Settings.Final).Digest()
 	switch {
-	case r.ID == "" || r.ID != f.Case.RequestID || r.UserID != f.Case.UserID:
+	case r.ID == "" || r.ID != f.Case.RequestID || r.UserID != f.Case.UserID || r.CaseID != f.Case.ID:
 		no("no request on this case was decided")
+	case r.State == RequestSuperseded || r.State == RequestExpired:
+		no("the request is %s", r.State)
+	case r.Starter != f.Case.Starter || r.UserARN == "" || r.UserARN != f.Snapshot.User.ARN:
+		no("the request names another starter or subject than the case")
 	case r.Facts.Digest() != r.Digest:
 		no("the request's facts don't match its digest")
 	case digest != r.Digest:
@@ -196,6 +205,13 @@ func Drift(c Case, snap Snapshot, live User, now time.Time) []Signal {
 		out = append(out, Signal{Kind: kind, About: about, At: now, Source: source, Detail: fmt.Sprintf(format, args...)})
 	}
 	was := snap.User
+	if live.ID != was.ID || !live.Created.Equal(was.Created) {
+		heard(OtherUserID, live.ID, "iam:GetUser", "its name now belongs to another user, %s", live.ID)
+		return out
+	}
+	if live.Path != was.Path {
+		heard(Renamed, live.Path, "iam:GetUser", "its path was changed from %s to %s", was.Path, live.Path)
+	}
 	if live.Name != was.Name {
 		heard(Renamed, live.Name, "iam:GetUser", "it was renamed from %s to %s", was.Name, live.Name)
 	}
@@ -220,6 +236,17 @@ func Drift(c Case, snap Snapshot, live User, now time.Time) []Signal {
 		case c.Status != want:
 			heard(CredentialDrift, c.ID, "iam:List", "its %s is %s, not %s", c.Label(), c.Status, want)
 		}
+		if c.Kind == Password {
+			if c.Created.After(old.Created) {
+				heard(NewCredential, c.ID, "iam:GetLoginProfile", "its password was made anew %s", c.Created.UTC().Format(time.RFC3339))
+			}
+			live.PasswordLastUsed = later(live.PasswordLastUsed, c.LastUsed)
+			was.PasswordLastUsed = later(was.PasswordLastUsed, old.LastUsed)
+			continue
+		}
+		if old.LastUsed != nil && c.LastUsed == nil {
+			heard(NotHeard, c.ID, "iam:GetAccessKeyLastUsed", "when its %s was last used can't be read any more", c.Label())
+		}
 		if moved(c.ID, old.LastUsed, c.LastUsed) {
 			out = append(out, Signal{
 				Kind: LastUsedMoved, About: c.ID, At: *c.LastUsed, Source: "iam:GetAccessKeyLastUsed", Region: c.Region,
@@ -232,10 +259,11 @@ func Drift(c Case, snap Snapshot, live User, now time.Time) []Signal {
 			heard(CredentialDrift, c.ID, "iam:List", "its %s is gone", c.Label())
 		}
 	}
-	if p := live.PasswordLastUsed; moved("", was.PasswordLastUsed, p) && len(live.Of(Password)) == 0 {
+	if p := live.PasswordLastUsed; moved("", was.PasswordLastUsed, p) {
 		out = append(out, Signal{Kind: SignIn, At: *p, Source: "iam:GetUser", Detail: "its password was used " + p.UTC().Format(time.RFC3339)})
 	}
-	deny := map[Method]string{InlineDeny: DenyPolicyName, ManagedDeny: ManagedDenyARN}[q.Method]
+	// Deactivation puts a deny on as well, where one fits.
+	denies := map[Method][]string{InlineDeny: {DenyPolicyName}, ManagedDeny: {ManagedDenyARN}, Deactivation: {DenyPolicyName, ManagedDenyARN}}[q.Method]
 	for _, set := range []struct {
 		kind      string
 		was, live []string
@@ -247,7 +275,7 @@ func Drift(c Case, snap Snapshot, live User, now time.Time) []Signal {
 		{"permissions boundary", one(was.Boundary), one(live.Boundary)},
 	} {
 		for _, id := range set.live {
-			if id != deny && !slices.Contains(set.was, id) {
+			if !slices.Contains(denies, id) && !slices.Contains(set.was, id) {
 				heard(ArtifactDrift, id, "iam:List", "%s %s was added", set.kind, id)
 			}
 		}
@@ -266,6 +294,13 @@ func forService(s string) string {
 		return ""
 	}
 	return " with " + s
+}
+
+func later(a, b *time.Time) *time.Time {
+	if a == nil || (b != nil && b.After(*a)) {
+		return b
+	}
+	return a
 }
 
 func one(s string) []string {

@@ -31,6 +31,7 @@ func FactsOf(snap Snapshot, refs []Reference, signals []Signal, final Final) Fac
 	for _, serial := range snap.SpareMFA {
 		f.Artifacts = append(f.Artifacts, Artifact{Kind: "spare-mfa", ID: serial})
 	}
+	slices.SortFunc(f.Artifacts, func(a, b Artifact) int { return strings.Compare(a.Kind+"\x00"+a.ID, b.Kind+"\x00"+b.ID) })
 	for _, r := range refs {
 		r.Detail = "" // a sentence for people may be worded anew
 		f.References = append(f.References, r)
@@ -41,12 +42,22 @@ func FactsOf(snap Snapshot, refs []Reference, signals []Signal, final Final) Fac
 		}
 		return strings.Compare(key(a), key(b))
 	})
+	f.References = slices.Compact(f.References) // pages of a moving list may repeat
 	f.Signals = MergeSignals(signals, nil)
 	return f
 }
 
-// Digest is the facts' SHA-256 in hex.
-func (f Facts) Digest() string { return digestOf(f) }
+// Digest is the facts' SHA-256 in hex. It covers no sentences for people and no time at which a state was read.
+func (f Facts) Digest() string {
+	var signals []Signal
+	for _, s := range f.Signals {
+		// The key holds what makes it this signal, the time of a use included.
+		signals = append(signals, Signal{Kind: s.Kind, About: s.Key()})
+	}
+	slices.SortFunc(signals, func(a, b Signal) int { return strings.Compare(a.About, b.About) })
+	f.Signals = signals
+	return digestOf(f)
+}
 
 // digestOf hashes v's JSON, which Go writes in the order of fields and of sorted keys.
 func digestOf(v any) string {

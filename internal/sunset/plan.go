@@ -86,7 +86,7 @@ type Around struct {
 	InCase func(userID string) bool
 	// Own says why the product must never touch this user: the caller, an approver's own, the product's own.
 	Own func(User) string
-	// Regions are those that CloudTrail must have been asked in; Gaps what could not be read for anybody.
+	// Gaps are what could not be read for anybody.
 	Gaps []Gap
 }
 
@@ -120,11 +120,17 @@ func Judge(e Entry, a Around) Verdict {
 			add(Blocked, "%s names it (%s): %s", r.Resource, r.How, r.Detail)
 		}
 	}
-	if e.OwnershipRead {
-		for _, g := range a.Gaps {
-			if service := g.Service(); ownershipServices[service] && !slices.Contains(a.Settings.AcceptUnread, service) {
+	for _, g := range a.Gaps {
+		service := g.Service()
+		_, closed := a.Settings.RegionClosed(g.Region)
+		switch {
+		case ownershipServices[service]:
+			if e.OwnershipRead && !slices.Contains(a.Settings.AcceptUnread, service) {
 				add(IsUnknown, "what names it was not read: %s%s: %s", g.Action, inRegion(g.Region), g.Why)
 			}
+		case !closed:
+			// Whatever else was not read may have told of use: accept_unread is about ownership alone.
+			add(IsUnknown, "not read: %s%s: %s", g.Action, inRegion(g.Region), g.Why)
 		}
 	}
 	return Verdict{Eligible: len(reasons) == 0, Reasons: reasons}
@@ -182,22 +188,20 @@ func useReasons(e Entry, a Around) []Reason {
 	limit := a.Now.Add(-a.Settings.Unused.Std())
 	for _, c := range e.User.Credentials {
 		switch since := lastSign(c); {
-		case !c.Kind.UseReported():
-			// An Inactive one can't be used at all, so nothing about its use is open.
-			if !accepted && c.Status == Active {
-				reasons = append(reasons, Reason{IsUnknown, fmt.Sprintf("AWS does not report when its %s was used", c.Label())})
-			}
-		case c.Kind == AccessKey && c.Service == "ses" && !accepted:
+		case !c.Kind.UseReported() && !accepted:
+			// One that is Inactive too: until when it was used is just as unknown.
+			reasons = append(reasons, Reason{IsUnknown, fmt.Sprintf("AWS does not report when its %s was used", c.Label())})
+		case c.Kind == AccessKey && sendsMail(e.User, c) && !accepted:
 			reasons = append(reasons, Reason{IsUnknown, fmt.Sprintf("its %s sends mail by SMTP, which CloudTrail does not show", c.Label())})
 		case since.IsZero():
 			reasons = append(reasons, Reason{IsUnknown, fmt.Sprintf("when its %s was made is not known", c.Label())})
-		case since.After(limit) && c.LastUsed != nil:
+		case since.After(limit) && c.LastUsed != nil && c.LastUsed.After(limit):
 			reasons = append(reasons, Reason{IsActive, fmt.Sprintf("its %s was used %s", c.Label(), c.LastUsed.UTC().Format(time.DateOnly))})
 		case since.After(limit):
 			reasons = append(reasons, Reason{IsActive, fmt.Sprintf("its %s is only %d days old", c.Label(), int(a.Now.Sub(since).Hours()/24))})
 		}
 	}
-	if p := e.User.PasswordLastUsed; p != nil && p.After(limit) && len(reasons) == 0 {
+	if p := e.User.PasswordLastUsed; p != nil && p.After(limit) && !slices.ContainsFunc(reasons, func(r Reason) bool { return r.Code == IsActive }) {
 		reasons = append(reasons, Reason{IsActive, "its password was used " + p.UTC().Format(time.DateOnly)})
 	}
 	for _, ev := range e.Evidence {
@@ -214,6 +218,14 @@ func useReasons(e Entry, a Around) []Reason {
 		}
 	}
 	return reasons
+}
+
+// sendsMail reports whether an access key looks like an SMTP password of SES. A key that was only ever used for SMTP may
+// show no use at all (inferred), so the signs that the SES console leaves count as well: the user's name, its group and
+// its policy. https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html
+func sendsMail(u User, key Credential) bool {
+	return strings.EqualFold(key.Service, "ses") || strings.HasPrefix(strings.ToLower(u.Name), "ses-smtp-user") ||
+		slices.Contains(u.Groups, "AWSSESSendingGroupDoNotRename") || slices.Contains(u.Inline, "AmazonSesSendingAccess")
 }
 
 // lastSign is when a credential was last used, or else made.
