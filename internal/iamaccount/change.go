@@ -106,7 +106,8 @@ func (h *hand) change(ctx context.Context, action, target, doing string, call fu
 	}
 	err := call(ctx)
 	for _, pause := range pauses {
-		if !putOff(err) {
+		// The deletion of the user itself is not repeated here: the deny is off meanwhile.
+		if !putOff(err) || action == deleteUser {
 			break
 		}
 		if slept := h.clock.Sleep(ctx, pause); slept != nil {

@@ -13,6 +13,8 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
+const deleteUser = "iam:DeleteUser"
+
 // rounds bounds how often a deletion lists again what is left.
 const rounds = 4
 
@@ -26,6 +28,9 @@ const rounds = 4
 // Credentials are deleted without being switched off first. The deny covers them until they are gone, and switching
 // off what goes in the same breath would only cost calls and failures.
 func (a *Account) Delete(ctx context.Context, snap sunset.Snapshot, q sunset.Quarantine, rec Recorder) error {
+	if err := wasQuarantined(snap, q); err != nil {
+		return err
+	}
 	h, err := a.handOn(ctx, snap, rec)
 	if err != nil {
 		return err
@@ -37,12 +42,21 @@ func (a *Account) Delete(ctx context.Context, snap sunset.Snapshot, q sunset.Qua
 	return h.fault(h.delete(ctx, snap, q))
 }
 
+// wasQuarantined refuses to take anything irrevocably from a user whom no case has disabled.
+func wasQuarantined(snap sunset.Snapshot, q sunset.Quarantine) error {
+	switch q.Method {
+	case sunset.InlineDeny, sunset.ManagedDeny, sunset.Deactivation:
+		return nil
+	}
+	return sunset.Faultf(sunset.Invalid, "user %s was disabled by %q, which is no known method; nothing is deleted", snap.User.Name, q.Method)
+}
+
 func (h *hand) delete(ctx context.Context, snap sunset.Snapshot, q sunset.Quarantine) error {
 	for round := 0; ; round++ {
 		if _, err := h.empty(ctx, snap, q); err != nil {
 			return err
 		}
-		again, err := h.deleteUser(ctx)
+		again, err := h.deleteEmptied(ctx)
 		if !again || round == rounds-1 {
 			return err
 		}
@@ -55,6 +69,9 @@ func (h *hand) delete(ctx context.Context, snap sunset.Snapshot, q sunset.Quaran
 // Strip is the end of a case whose user is to be retained: everything goes but the user, its tags, its permissions
 // boundary and the deny, which is put on if it never fitted before. A user who is gone is a Conflict.
 func (a *Account) Strip(ctx context.Context, snap sunset.Snapshot, q sunset.Quarantine, rec Recorder) error {
+	if err := wasQuarantined(snap, q); err != nil {
+		return err
+	}
 	h, err := a.mustHand(ctx, snap, rec)
 	if err != nil {
 		return err
@@ -273,15 +290,15 @@ func (h *hand) leaveGroups(ctx context.Context) error {
 	return nil
 }
 
-// deleteUser takes the denies off and deletes the emptied user. again says that IAM found something left; the denies
+// deleteEmptied takes the denies off and deletes the emptied user. again says that IAM found something left; the denies
 // are back then, as after any other failure.
-func (h *hand) deleteUser(ctx context.Context) (again bool, err error) {
+func (h *hand) deleteEmptied(ctx context.Context) (again bool, err error) {
 	denies := h.denies
 	err = h.liftAndDelete(ctx, denies)
 	if err == nil {
 		return false, nil
 	}
-	again = awsfault.Code(err) == "DeleteConflict"
+	again = awsfault.Code(err) == "DeleteConflict" || putOff(err)
 	stillThere, back := h.putBack(ctx, denies)
 	switch {
 	case back != nil:
@@ -290,13 +307,11 @@ func (h *hand) deleteUser(ctx context.Context) (again bool, err error) {
 			Err: fmt.Errorf("%w; and the deny of %s could not be put back, so that its sessions may wake: %w", err, h, back),
 		}
 	case !stillThere:
-		return false, nil // the deletion was done and only its answer was lost
+		// It was done, and only its answer was lost: what the record calls failed was not.
+		return false, h.rec(ctx, Change{Phase: Done, Action: deleteUser, Target: h.name})
 	}
 	return again, err
 }
-
-// errOther says that the name is not the user's any more.
-var errOther = errors.New("another user has its name now")
 
 func (h *hand) liftAndDelete(ctx context.Context, denies []sunset.Method) error {
 	// That the deny was there to be taken off shows that the name is still the user's, without a call for it.
@@ -309,16 +324,16 @@ func (h *hand) liftAndDelete(ctx context.Context, denies []sunset.Method) error 
 		pinned = pinned || found
 	}
 	if !pinned {
-		u, err := h.getUser(ctx, h.name)
-		switch {
-		case awsfault.IsNotFound(err):
+		switch u, err := h.locate(ctx, h.id, h.name); {
 		case err != nil:
 			return err
-		case aws.ToString(u.UserId) != h.id:
-			return sunset.Faultf(sunset.Conflict, "%s can't be deleted under this name: %w", h, errOther)
+		case u == nil:
+			return nil
+		case aws.ToString(u.UserName) != h.name:
+			return sunset.Faultf(sunset.Conflict, "%s was renamed to %s while it was being deleted; read it again", h, aws.ToString(u.UserName))
 		}
 	}
-	return h.remove(ctx, "iam:DeleteUser", h.name, "deleting", func(ctx context.Context) error {
+	return h.change(ctx, deleteUser, h.name, "deleting", func(ctx context.Context) error {
 		_, err := h.iam.DeleteUser(ctx, &iam.DeleteUserInput{UserName: &h.name})
 		return err
 	})

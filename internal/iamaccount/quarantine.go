@@ -51,6 +51,12 @@ func (h *hand) quarantine(ctx context.Context, snap sunset.Snapshot, how sunset.
 			return none(err)
 		}
 		method = sunset.Deactivation
+		err := h.until(ctx, "the deactivation", func() (bool, error) {
+			return h.DenyInPlace(ctx, sunset.User{ID: h.id, Name: h.name}, sunset.Quarantine{Method: method})
+		})
+		if err != nil {
+			return none(err)
+		}
 	}
 	q := sunset.Quarantine{Method: method, At: h.clock.Now()}
 	if method == sunset.Deactivation && len(snap.User.Of(sunset.Password)) > 0 {
