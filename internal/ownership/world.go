@@ -79,6 +79,8 @@ func (w *world) aliveARN(v string) bool {
 	}
 	service, account, resource := parts[2], parts[4], parts[5]
 	switch {
+	case strings.ContainsAny(account, "*?"):
+		return false // whoever else fits such a pattern is not known
 	case account != w.account || resource == "root":
 		return true
 	case service == "sts" && strings.HasPrefix(resource, "assumed-role/"):
