@@ -43,13 +43,18 @@
 //	tagging         GetResources
 //
 // Set-up without the wire: AddUser (in the past, with any artifact), AddGroup, AddRole, AddPolicy, SetRoot, SetAlias,
-// AddBucket, AddKey, AddTopic, AddQueue, AddFunction, AddSecret, AddRepository. Inspection: User, Users, DeletedUsers,
+// AddBucket, AddKey, AddTopic, AddQueue, AddFunction, AddSecret, AddRepository, AddTagged; CloseRegion and DisableRegion;
+// SetDeliveryDelay and SetLookupRate for CloudTrail. Inspection: User, Users, DeletedUsers,
 // VirtualMFADevices, Events. They see the state of now, whatever Config.IAMLag makes the wire show.
+//
+// People: Join writes a user together with its lives (Dead, Active, Quarterly, TriesItsKey …; see Life), Demo makes a small
+// company, Crowd any number. Calls before now are lived when they join, those to come as the clock moves.
 //
 // Inferred, not read in AWS's documentation: the order in which DeleteUser names what is in the way; the wording of
 // refusals that AWS's pages don't quote; that calls with a user's temporary credentials don't move the key's last-used;
-// that a throttled call leaves no CloudTrail event; that GetAccountAuthorizationDetails shows only AWS-managed policies
+// that a throttled call leaves no CloudTrail event; that LookupEvents counts
+// its two requests over the second before; how delays of delivery spread; that GetAccountAuthorizationDetails shows only AWS-managed policies
 // in use. Left out: policy versions beyond v1, session policies of roles, service control policies, resource policies
-// as a source of rights, conditions beyond strings, ARNs, booleans, dates and Null (an unknown one never allows and
+// as a source of rights (but for KMSKeySpec.Sealed), conditions beyond strings, ARNs, booleans, dates and Null (an unknown one never allows and
 // always denies). AWS-managed policies are a few, shortened.
 package fakeaws
