@@ -49,7 +49,7 @@ func (a *Account) remembering(handle func(*request) (any, error)) func(*request)
 	}
 }
 
-// onUser and onCaller are operations on a user; of the second kind, AWS takes the caller where no name is given.
+// onUser is an operation that reads a user, writeUser one that changes it: both are judged on the user's ARN.
 func onUser(handle func(*request) (any, error)) operation {
 	return operation{handle: handle, resource: (*request).userResource}
 }

@@ -88,7 +88,6 @@ type mfaDevice struct {
 	enabled time.Time
 	// owner is the user's name while assigned.
 	owner string
-	tags  []Tag
 }
 
 type group struct {
