@@ -10,6 +10,10 @@ import (
 // made. Equal seeds make equal crowds.
 func (a *Account) Crowd(n int) error {
 	defer a.enter()()
+	return a.withoutLag(func() error { return a.crowd(n) })
+}
+
+func (a *Account) crowd(n int) error {
 	teams := []string{"platform", "data", "web", "finance", "mobile", "research"}
 	for i := range n {
 		name, life := a.passerBy(i)

@@ -294,7 +294,7 @@ func TestDemoCompany(t *testing.T) {
 
 func TestCrowdsAreLargeQuickAndEqualForEqualSeeds(t *testing.T) {
 	census := func() []fakeaws.UserState {
-		a := fakeaws.New(fakeaws.Config{Now: func() time.Time { return time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC) }, Seed: 7})
+		a := fakeaws.New(fakeaws.Config{Now: func() time.Time { return time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC) }, Seed: 7, IAMLag: time.Second})
 		require.NoError(t, a.Crowd(500))
 		return a.Users()
 	}
