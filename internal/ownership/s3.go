@@ -68,7 +68,7 @@ func (l *lane) bucket(ctx context.Context, client *s3.Client, region, name strin
 	if err != nil {
 		return err
 	}
-	return l.policy(where{service: "s3", region: region, resource: "arn:aws:s3:::" + name}, "s3:GetBucketPolicy", aws.ToString(out.Policy), into)
+	return l.policy(where{service: "s3", region: region, resource: "arn:" + partition(region) + ":s3:::" + name}, "s3:GetBucketPolicy", aws.ToString(out.Policy), into)
 }
 
 func (l *lane) bucketRegion(ctx context.Context, client *s3.Client, name string) (string, error) {
@@ -97,6 +97,16 @@ func (s *Survey) home() string {
 		return "us-gov-west-1"
 	}
 	return "us-east-1"
+}
+
+func partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
 }
 
 func optional(s string) *string {

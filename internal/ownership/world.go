@@ -28,6 +28,8 @@ func newWorld(q Query) *world {
 	for i, c := range q.Candidates {
 		w.byARN[c.ARN], w.byID[c.UserID] = i, i
 	}
+	delete(w.byARN, "")
+	delete(w.byID, "")
 	stays := func(k Known) {
 		w.livingARN[k.ARN], w.livingID[k.ID] = true, true
 		w.living = append(w.living, k)

@@ -151,7 +151,7 @@ func (x *walker) run(ctx context.Context) error {
 			x.finish(nil)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, errNoTime), kindOf(err).Passing():
+		case errors.Is(err, errNoTime), !missing(err) && awsfault.KindOf(err).Passing():
 			x.stopped = err
 			return nil
 		default:

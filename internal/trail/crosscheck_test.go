@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
@@ -117,6 +119,40 @@ func TestNameReusedIsAnotherUser(t *testing.T) {
 	require.Equal(t, sunset.Unused, verdict(r.Evidence[now.ID]), "its namesake's calls are not its own")
 	r = w.crosscheck(w.query(old))
 	require.Equal(t, sunset.Used, verdict(r.Evidence[old.UserID]))
+}
+
+func TestSessionsOfTheUserAreTheUser(t *testing.T) {
+	w := newWorld(t, "eu-west-1", "us-east-1")
+	made, err := w.AddUser(fakeaws.UserSpec{Name: "subject", Keys: []fakeaws.AccessKeySpec{{}}, Attached: []string{"arn:aws:iam::aws:policy/AdministratorAccess"}})
+	require.NoError(t, err)
+	own := sts.NewFromConfig(w.server.ConfigFor(made.Keys[0].AccessKeyID, made.Keys[0].SecretAccessKey, "us-east-1"))
+	name, policy := "subject", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
+	federated, err := own.GetFederationToken(t.Context(), &sts.GetFederationTokenInput{Name: &name, Policy: &policy})
+	require.NoError(t, err)
+	use := func(c *ststypes.Credentials, region string) {
+		as := sts.NewFromConfig(w.server.ConfigForSession(fakeaws.Credentials{
+			AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey, SessionToken: *c.SessionToken,
+		}, region))
+		_, err := as.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+		require.NoError(t, err)
+	}
+	use(federated.Credentials, "eu-west-1")
+	w.pass(3 * time.Hour)
+	q := w.query(trail.Candidate{UserID: made.ID, Name: "subject"})
+	q.Regions = []string{"eu-west-1"} // where only the federated session called
+	require.Equal(t, sunset.Used, verdict(w.crosscheck(q).Evidence[made.ID]))
+	other := trail.Candidate{UserID: "AIDAOTHEROTHEROTHER01", Name: "subject"}
+	q.Candidates = []trail.Candidate{other}
+	require.Equal(t, sunset.Unused, verdict(w.crosscheck(q).Evidence[other.UserID]))
+
+	_, err = own.GetSessionToken(t.Context(), &sts.GetSessionTokenInput{})
+	require.NoError(t, err)
+	from := w.clock.Now().Add(-time.Minute)
+	w.pass(3 * time.Hour)
+	h, err := w.heard(trail.Candidate{UserID: made.ID, Name: "subject"}, from, w.clock.Now())
+	require.NoError(t, err)
+	require.Len(t, h.signals, 1)
+	require.Equal(t, "GetSessionToken", h.signals[0].About)
 }
 
 const denyAll = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`
@@ -429,6 +465,10 @@ func TestThreeHundredCandidatesInSeventeenRegionsStayUnderTheRate(t *testing.T) 
 	}
 	w.requireRate(t)
 	took := w.clock.Now().Sub(began)
+	q.Deadline = w.clock.Now().Add(20 * time.Second)
+	cursor, err := json.Marshal(w.crosscheck(q).Cursor)
+	require.NoError(t, err)
+	require.Less(t, len(cursor), 800, "a payload carries it")
 	require.Less(t, took, 3*time.Minute, "lanes run side by side")
 	require.LessOrEqual(t, len(said), 100)
 	require.Equal(t, fmt.Sprintf("CloudTrail: %d of %d look-ups of users in regions", 5100, 5100), said[len(said)-1])

@@ -3,6 +3,7 @@ package trail
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/clock"
-	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
 const (
@@ -133,7 +133,7 @@ func (l *lane) page(ctx context.Context, q lookup, deadline time.Time) (*cloudtr
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if !awsfault.KindOf(err).Passing() {
+		if missing(err) || !awsfault.KindOf(err).Passing() {
 			return nil, err
 		}
 		last = err
@@ -160,8 +160,14 @@ func unreadable(err error) (gap, fatal bool) {
 	return false, false
 }
 
-// missing reports whether the endpoint doesn't know the operation at all.
+// missing reports whether there is nobody to ask: no such host name, or an endpoint that doesn't know the operation.
 func missing(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound || notOffered(err)
+}
+
+// notOffered reports whether the endpoint doesn't know the operation at all, as an emulator may not.
+func notOffered(err error) bool {
 	switch awsfault.Code(err) {
 	case "UnknownOperationException", "InvalidAction", "NotImplemented", "UnknownOperation":
 		return true
@@ -169,8 +175,6 @@ func missing(err error) bool {
 	var response *awshttp.ResponseError
 	return errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound
 }
-
-func kindOf(err error) sunset.Kind { return awsfault.KindOf(err) }
 
 func latest(a, b time.Time) time.Time {
 	if b.After(a) {

@@ -32,7 +32,16 @@ type Candidate struct {
 	FormerNames []string
 }
 
-func (c Candidate) names() []string { return append([]string{c.Name}, c.FormerNames...) }
+// names are all that events of it can bear, each once.
+func (c Candidate) names() []string {
+	names := []string{c.Name}
+	for _, n := range c.FormerNames {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
 
 func (c Candidate) validate() error {
 	if c.UserID == "" {
@@ -78,7 +87,7 @@ func (t *Trail) Regions(ctx context.Context) ([]string, error) {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			err = awsfault.Wrap(err, action, "listing the account's regions")
-			if missing(err) {
+			if notOffered(err) {
 				return nil, &sunset.Fault{Kind: sunset.AccessDenied, Action: action, Err: err}
 			}
 			return nil, err
