@@ -114,7 +114,8 @@ func New(cfg aws.Config, c clock.Clock) *Survey {
 
 // Look reads every service in every region, regions side by side, and tells what names the candidates.
 //
-// A service or a single resource that refuses, or that the region doesn't have, is a gap. What passes (throttling, a
+// A service or a single resource that refuses, or that the region doesn't have, is a gap; without regions, each regional
+// service is. What passes (throttling, a
 // server's error) is tried again and then left to the next call; it is a Throttled or Unavailable fault only where the
 // whole call got nowhere. Expired credentials are an AccessDenied fault. progress may be nil.
 func (s *Survey) Look(ctx context.Context, q Query, progress func(string)) (Result, error) {
@@ -139,6 +140,12 @@ func (s *Survey) Look(ctx context.Context, q Query, progress func(string)) (Resu
 	if q.Cursor == nil {
 		found, gaps := w.toldBefore(q)
 		r.Add(Result{References: found, Gaps: gaps})
+		if len(q.Regions) == 0 {
+			for _, unread := range s.regional("")(&lane{}) {
+				r.Gaps = append(r.Gaps, sunset.Gap{Action: unread.listing, Why: "there is no region to ask"})
+			}
+			r.Gaps = tidyGaps(r.Gaps)
+		}
 	}
 	cursor := &Cursor{Of: q.checksum(), Regions: map[string]place{}}
 	open, advanced := false, q.Cursor == nil && len(q.Trust) > 0

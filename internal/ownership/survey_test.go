@@ -97,7 +97,6 @@ func TestTrustAndManagedPoliciesNeedNoCall(t *testing.T) {
 		return `{"Statement":{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":"sts:AssumeRole"}}`
 	}
 	q := w.query()
-	q.Regions = nil
 	q.Trust = []ownership.Document{
 		{ARN: "arn:aws:iam::123456789012:role/by-arn", JSON: trust(w.subject.ARN)},
 		{ARN: "arn:aws:iam::123456789012:role/by-id", JSON: trust(w.subject.ID)},
@@ -154,6 +153,16 @@ func TestGrants(t *testing.T) {
 		weights[ref.Resource] = ref.Weight
 	}
 	require.Equal(t, map[string]sunset.Weight{managed: informing, last: blocking, other: informing}, weights)
+}
+
+func TestWithoutRegionsEachRegionalServiceIsAGap(t *testing.T) {
+	w := newWorld(t)
+	w.everywhere(home, statement("Allow", `"Principal":{"AWS":"`+w.subject.ARN+`"}`))
+	q := w.query()
+	q.Regions = nil
+	r := w.look(q)
+	require.Len(t, r.Gaps, 7)
+	require.Len(t, w.refs(r), 1, "buckets are of no region")
 }
 
 func TestTags(t *testing.T) {

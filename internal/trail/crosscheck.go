@@ -70,7 +70,7 @@ func (r *Result) Add(more Result) {
 // in all lanes once its use is proven in one. Used is any event of the user itself: a call, a denied call, a sign-in,
 // GetSessionToken, AssumeRole, or a call of a federated session that it made. A failed sign-in is none, since anybody
 // can mistype a name and could keep every user for ever; it is told as Last where nothing else is. Unknown is a region
-// that denies, more pages than the budget, or an event of the name that can't be read.
+// that denies, more pages than the budget, an event of the name that can't be read, or no region to ask at all.
 //
 // What passes (throttling, a server's error) is tried again and then left to the next call; it is a Throttled or
 // Unavailable fault only where the whole call got nowhere. Expired credentials are an AccessDenied fault.
@@ -80,6 +80,9 @@ func (t *Trail) Crosscheck(ctx context.Context, q Query, progress func(string)) 
 		if err := c.validate(); err != nil {
 			return Result{}, err
 		}
+	}
+	if len(q.Regions) == 0 {
+		return t.nowhere(q.Candidates), nil
 	}
 	places, err := q.start()
 	if err != nil {
@@ -106,6 +109,21 @@ func (t *Trail) Crosscheck(ctx context.Context, q Query, progress func(string)) 
 		return Result{}, err
 	}
 	return w.result(walkers)
+}
+
+// nowhere makes everybody unknown: where nothing is asked, nothing is heard.
+func (t *Trail) nowhere(candidates []Candidate) Result {
+	r := Result{Evidence: map[string][]sunset.Evidence{}, Last: map[string]sunset.Activity{}, Gaps: []sunset.Gap{noRegion()}}
+	for _, c := range candidates {
+		r.Evidence[c.UserID] = []sunset.Evidence{{
+			Source: lookupAction, About: c.Name, Read: t.clock.Now(), Use: sunset.Unknown, Detail: "CloudTrail could not be read: " + noRegion().Why,
+		}}
+	}
+	return r
+}
+
+func noRegion() sunset.Gap {
+	return sunset.Gap{Action: lookupAction, Why: "there is no region to ask"}
 }
 
 // walk is what the lanes of one call share.

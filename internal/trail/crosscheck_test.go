@@ -279,6 +279,21 @@ func TestACandidateWithoutIDOrNameIsRefusedBeforeAnyCall(t *testing.T) {
 	require.Empty(t, w.lookups())
 }
 
+func TestWithoutRegionsNothingIsKnown(t *testing.T) {
+	w := newWorld(t, "us-east-1")
+	who := w.join("subject", fakeaws.Dead())
+	q := w.query(who)
+	q.Regions = nil
+	r := w.crosscheck(q)
+	require.Equal(t, sunset.Unknown, verdict(r.Evidence[who.UserID]))
+	require.Len(t, r.Gaps, 1)
+	require.NoError(t, w.run(func(ctx context.Context) error {
+		_, gaps, _, err := w.trail().Heard(ctx, who, nil, q.Since, q.Until)
+		require.Equal(t, r.Gaps, gaps)
+		return err
+	}))
+}
+
 func TestTheCursorGoesOnExactly(t *testing.T) {
 	for name, disturb := range map[string]func(*world){
 		"quiet":          func(*world) {},

@@ -26,6 +26,9 @@ func (t *Trail) Heard(ctx context.Context, who Candidate, regions []string, sinc
 	if err := who.validate(); err != nil {
 		return nil, nil, time.Time{}, err
 	}
+	if len(regions) == 0 {
+		return nil, []sunset.Gap{noRegion()}, until, nil
+	}
 	if !until.After(since) {
 		return nil, nil, until, nil
 	}

@@ -181,4 +181,11 @@ func TestRegions(t *testing.T) {
 		require.Equal(t, "account:ListRegions", sunset.ActionOf(err))
 		remove()
 	}
+
+	none := fakeaws.New(fakeaws.Config{Now: w.clock.Now, Regions: []string{}})
+	server, err := none.Serve("127.0.0.1:0")
+	require.NoError(t, err)
+	defer server.Close()
+	_, err = trail.New(server.Config("us-east-1"), w.clock).Regions(t.Context())
+	require.ErrorContains(t, err, "account:ListRegions gave none")
 }

@@ -73,7 +73,7 @@ func New(cfg aws.Config, c clock.Clock) *Trail {
 }
 
 // Regions lists the regions that the account has, sorted. One that the caller may not list is an AccessDenied fault
-// that names account:ListRegions; so is an endpoint that doesn't know the operation.
+// that names account:ListRegions; so is an endpoint that doesn't know the operation. No region at all is a fault too.
 func (t *Trail) Regions(ctx context.Context) ([]string, error) {
 	const action = "account:ListRegions"
 	pages := account.NewListRegionsPaginator(t.account, &account.ListRegionsInput{
@@ -95,6 +95,10 @@ func (t *Trail) Regions(ctx context.Context) ([]string, error) {
 		for _, r := range page.Regions {
 			regions = append(regions, aws.ToString(r.RegionName))
 		}
+	}
+	if len(regions) == 0 {
+		err := sunset.Faultf(sunset.Internal, "listing the account's regions: %s gave none", action)
+		return nil, &sunset.Fault{Kind: sunset.Internal, Action: action, Err: err}
 	}
 	slices.Sort(regions)
 	return slices.Compact(regions), nil
