@@ -10,6 +10,10 @@ import (
 // Settle is how long CloudTrail is given before its silence counts: events arrive late.
 const Settle = 2 * time.Hour
 
+// Reading is how long it may take to read everything that decides on a deletion. Beyond that, what was read first is
+// too old.
+const Reading = 15 * time.Minute
+
 // DeletionFacts is everything that decides whether a user may be deleted at this moment, read at this moment.
 type DeletionFacts struct {
 	Now      time.Time
@@ -110,7 +114,7 @@ func RefuseDeletion(f DeletionFacts) []Refusal {
 	for _, sig := range f.Signals {
 		no(ThenRecheck, "heard in the soak: %s", sig.Detail)
 	}
-	if f.Heard.Before(f.Now.Add(-Settle)) {
+	if f.Heard.Before(f.Now.Add(-Settle - Reading)) {
 		no(ThenRecheck, "CloudTrail was read only up to %s", f.Heard.UTC().Format(time.RFC3339))
 	}
 	for _, r := range f.References {

@@ -62,7 +62,7 @@ func TestEachConditionRefusesDeletion(t *testing.T) {
 		{"a source unread", func(f *facts) {
 			f.Signals = []sunset.Signal{{Kind: sunset.NotHeard, Region: "eu-west-1", Detail: "denied"}}
 		}, sunset.ThenRecheck, "denied"},
-		{"CloudTrail read too long ago", func(f *facts) { f.Heard = ago(sunset.Settle + time.Second) }, sunset.ThenRecheck, "CloudTrail"},
+		{"CloudTrail read too long ago", func(f *facts) { f.Heard = ago(sunset.Settle + sunset.Reading + time.Second) }, sunset.ThenRecheck, "CloudTrail"},
 		{"CloudTrail never read", func(f *facts) { f.Heard = time.Time{} }, sunset.ThenRecheck, "CloudTrail"},
 		{"a policy without a living principal", func(f *facts) { f.References[0].Weight = sunset.Blocking }, sunset.ThenRecheck, "living principal"},
 		{"ownership unread", func(f *facts) { f.OwnershipGaps = []sunset.Gap{{Action: "kms:GetKeyPolicy", Why: "denied"}} }, sunset.ThenRecheck, "kms:GetKeyPolicy"},
@@ -129,7 +129,7 @@ func TestEachConditionRefusesDeletion(t *testing.T) {
 func TestDeletionAtTheVeryEdge(t *testing.T) {
 	f := deletable()
 	f.Case.Quarantine.At, f.Case.SoakFrom, f.Case.SoakUntil = ago(14*day), ago(14*day), now
-	f.Heard = ago(sunset.Settle)
+	f.Heard = ago(sunset.Settle + sunset.Reading)
 	f.Deleted = 19
 	f.Settings.Windows = []sunset.Window{{From: "10:00", To: "10:01"}}
 	f.OwnershipGaps = []sunset.Gap{{Action: "ecr:GetRepositoryPolicy"}}

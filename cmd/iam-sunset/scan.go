@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/spf13/cobra"
+
+	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/clock"
+	"github.com/iam-sunset/iam-sunset/internal/deployed"
+	"github.com/iam-sunset/iam-sunset/internal/ownership"
+	"github.com/iam-sunset/iam-sunset/internal/store"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/workflow"
+)
+
+func scanCommand() *cobra.Command {
+	var o scanOptions
+	cmd := &cobra.Command{
+		Use:   "scan",
+		Short: "Read an account and print the plan: who is unused, who is kept, and why",
+		Long: "Reads the account that the standard AWS configuration names (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL …) and prints a verdict\n" +
+			"on every IAM user. It only reads: it can neither disable nor delete anybody.",
+		Example: "  iam-sunset scan\n" +
+			"  iam-sunset scan --output csv > users.csv\n" +
+			"  iam-sunset scan --skip cloudtrail,ownership        # a quick census\n" +
+			"  iam-sunset scan --users-from leavers.txt --search ~/src/infrastructure",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.scan(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.settings, "settings", "", "file with settings (JSON); without it the defaults hold")
+	f.StringVar(&o.output, "output", "table", "table, json or csv")
+	f.StringSliceVar(&o.skip, "skip", nil, "leave out cloudtrail, ownership or both; the users then read not-cross-checked")
+	f.StringSliceVar(&o.users, "user", nil, "look at these users only")
+	f.StringVar(&o.usersFrom, "users-from", "", "look at the users named in this file, one a line")
+	f.StringVar(&o.search, "search", "", "directory with code to search for names and key ids of unused users")
+	f.StringVar(&o.unused, "unused", "", "idle for longer is unused, such as 180d; not less than the settings say")
+	f.BoolVar(&o.all, "all", false, "list the kept users in the table as well")
+	return cmd
+}
+
+type scanOptions struct {
+	settings, output, usersFrom, search, unused string
+	skip, users                                 []string
+	all                                         bool
+}
+
+func (o scanOptions) scan(ctx context.Context, stdout, stderr io.Writer) error {
+	write, err := planWriter(o.output, o.all)
+	if err != nil {
+		return err
+	}
+	request, err := o.request()
+	if err != nil {
+		return err
+	}
+	settings := func(context.Context) (sunset.Settings, error) { return sunset.DefaultSettings(), nil }
+	if o.settings != "" {
+		settings = func(context.Context) (sunset.Settings, error) { return deployed.SettingsFile(o.settings) }
+	}
+	if s, err := settings(ctx); err != nil {
+		return err
+	} else if _, err := request.Apply(s); err != nil {
+		return err
+	}
+	if o.search != "" {
+		if info, err := os.Stat(o.search); err != nil || !info.IsDir() {
+			return hinted{fmt.Errorf("--search: %s is not a directory that can be read", o.search), "name a directory with code"}
+		}
+	}
+	cfg, err := awsConfig(ctx)
+	if err != nil {
+		return err
+	}
+
+	// The plan in the making is kept where the handlers keep theirs, and goes with the scan.
+	tmp, err := os.MkdirTemp("", "iam-sunset-scan-")
+	if err != nil {
+		return fmt.Errorf("making a place for the plan: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	dir, err := store.OpenDir(tmp, store.NoSync())
+	if err != nil {
+		return err
+	}
+	progress := newProgress(stderr)
+	defer progress.stop()
+	w := workflow.New(workflow.World{
+		AWS: cfg, Objects: dir.Objects(), Rows: dir.Rows(), Settings: settings, Clock: clock.Wall{},
+		Log: slog.New(slog.DiscardHandler), Messenger: nobody{}, Progress: progress.say,
+	})
+	plan, err := w.Scan(ctx, "scan-"+time.Now().UTC().Format("20060102t150405"), request)
+	if err != nil {
+		return err
+	}
+	if o.search != "" {
+		progress.say("searching " + o.search)
+		if err := addSearch(&plan, o.search); err != nil {
+			return err
+		}
+	}
+	progress.stop()
+	return write(stdout, plan)
+}
+
+// nobody is a Messenger for a scan, which has nothing to say to anybody.
+type nobody struct{}
+
+func (nobody) Send(context.Context, approval.Message) error {
+	return errors.New("a scan sends no messages")
+}
+
+func (o scanOptions) request() (sunset.Request, error) {
+	r := sunset.Request{Users: o.users, Skip: o.skip}
+	for _, s := range o.skip {
+		if s != "cloudtrail" && s != "ownership" {
+			return r, hinted{fmt.Errorf("--skip: %q can't be left out", s), "leave out cloudtrail, ownership or both: --skip cloudtrail,ownership"}
+		}
+	}
+	if o.unused != "" {
+		d, err := sunset.ParseDuration(o.unused)
+		if err != nil {
+			return r, fmt.Errorf("--unused: %w", err)
+		}
+		r.Unused = &d
+	}
+	if o.usersFrom == "" {
+		return r, nil
+	}
+	f, err := os.Open(o.usersFrom)
+	if err != nil {
+		return r, fmt.Errorf("--users-from: %w", err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if name := strings.TrimSpace(lines.Text()); name != "" && !strings.HasPrefix(name, "#") {
+			r.Users = append(r.Users, name)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return r, fmt.Errorf("--users-from: reading %s: %w", o.usersFrom, err)
+	}
+	if len(r.Users) == 0 {
+		return r, fmt.Errorf("--users-from: %s names no user", o.usersFrom)
+	}
+	return r, nil
+}
+
+// awsConfig is the standard configuration, checked for what the SDK would only miss later and in other words.
+func awsConfig(ctx context.Context) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return aws.Config{}, hinted{fmt.Errorf("loading the AWS configuration: %w", err), "check AWS_PROFILE, AWS_CONFIG_FILE and ~/.aws/config"}
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, hinted{errors.New("no AWS region is set"), "set AWS_REGION, or a region in the profile, such as us-east-1"}
+	}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return aws.Config{}, hinted{fmt.Errorf("no AWS credentials were found: %w", err), "sign in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
+	}
+	return cfg, nil
+}
+
+// addSearch puts into the plan where code names the users that are not active.
+func addSearch(plan *sunset.Plan, dir string) error {
+	var candidates []ownership.Candidate
+	for _, e := range plan.Entries {
+		if !e.Verdict.Has(sunset.IsActive) {
+			c := ownership.Candidate{UserID: e.User.ID, Name: e.User.Name, ARN: e.User.ARN}
+			for _, k := range e.User.Of(sunset.AccessKey) {
+				c.KeyIDs = append(c.KeyIDs, k.ID)
+			}
+			candidates = append(candidates, c)
+		}
+	}
+	found, err := ownership.Search(dir, candidates)
+	if err != nil {
+		return fmt.Errorf("--search: %w", err)
+	}
+	for i := range plan.Entries {
+		e := &plan.Entries[i]
+		e.References = append(e.References, found[e.User.ID]...)
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version and what it was built from",
+		Example: "  iam-sunset version",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			version, revision := "(devel)", ""
+			if info, ok := debug.ReadBuildInfo(); ok {
+				if info.Main.Version != "" {
+					version = info.Main.Version
+				}
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						revision = " " + s.Value
+					}
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "iam-sunset %s%s %s\n", version, revision, info.GoVersion)
+				return nil
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "iam-sunset %s\n", version)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,8 @@
+// Command approval-web is the Lambda function behind the approvers' pages.
+package main
+
+import (
+	"github.com/iam-sunset/iam-sunset/internal/deployed"
+)
+
+func main() { deployed.MainPages() }

@@ -1,0 +1,8 @@
+// Command check-ownership is the Lambda function of that name.
+package main
+
+import (
+	"github.com/iam-sunset/iam-sunset/internal/deployed"
+)
+
+func main() { deployed.Main("check-ownership") }

@@ -1,0 +1,8 @@
+// Command log is the Lambda function of that name.
+package main
+
+import (
+	"github.com/iam-sunset/iam-sunset/internal/deployed"
+)
+
+func main() { deployed.Main("log") }

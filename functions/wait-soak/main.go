@@ -1,0 +1,8 @@
+// Command wait-soak is the Lambda function of that name.
+package main
+
+import (
+	"github.com/iam-sunset/iam-sunset/internal/deployed"
+)
+
+func main() { deployed.Main("wait-soak") }

@@ -1,0 +1,65 @@
+package workflow
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/audit"
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
+	"github.com/iam-sunset/iam-sunset/internal/casebook"
+	"github.com/iam-sunset/iam-sunset/internal/clock"
+	"github.com/iam-sunset/iam-sunset/internal/iamaccount"
+	"github.com/iam-sunset/iam-sunset/internal/ownership"
+	"github.com/iam-sunset/iam-sunset/internal/store"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/trail"
+)
+
+// World is where a Workflow lives: AWS, one machine, a demo.
+type World struct {
+	// AWS reaches the account that is cleaned up.
+	AWS          aws.Config
+	Executions   *sfn.Client
+	StateMachine string
+	Objects      store.Objects
+	Rows         store.Rows
+	Signer       approval.Signer
+	Messenger    approval.Messenger
+	Settings     func(context.Context) (sunset.Settings, error)
+	Clock        clock.Clock
+	Log          *slog.Logger
+	PagesURL     string
+	Own          []string
+	Budget       time.Duration
+	Progress     func(string)
+}
+
+// New puts a Workflow together. It is the one composition: every world goes through here.
+func New(x World) *Workflow {
+	cfg := x.AWS.Copy()
+	cfg.Retryer = awsfault.RetryOn(x.Clock)
+	return &Workflow{
+		IAM:          iamaccount.New(cfg, x.Clock),
+		Trail:        trail.New(cfg, x.Clock),
+		Ownership:    ownership.New(cfg, x.Clock),
+		Cases:        casebook.New(x.Rows, x.Clock),
+		Records:      audit.NewBook(x.Objects, x.Clock),
+		Desk:         approval.NewDesk(x.Rows, x.Signer, x.Settings, x.Clock),
+		Objects:      x.Objects,
+		Messenger:    x.Messenger,
+		Executions:   x.Executions,
+		StateMachine: x.StateMachine,
+		Settings:     x.Settings,
+		Clock:        x.Clock,
+		Log:          x.Log,
+		PagesURL:     x.PagesURL,
+		Own:          x.Own,
+		Budget:       x.Budget,
+		Progress:     x.Progress,
+	}
+}

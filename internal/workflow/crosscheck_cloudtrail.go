@@ -1,0 +1,216 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/trail"
+)
+
+// trailReach is how far CloudTrail's event history goes back.
+const trailReach = 90 * 24 * time.Hour
+
+// crosscheckPart is what one round found, kept in the store until the last round puts all together.
+type crosscheckPart struct {
+	Regions []string              `json:"regions"`
+	Until   time.Time             `json:"until"`
+	Renames []trail.Rename        `json:"renames,omitempty"`
+	Found   map[string]trailFound `json:"found,omitempty"`
+	Gaps    []sunset.Gap          `json:"gaps,omitempty"`
+	Cursor  json.RawMessage       `json:"cursor,omitempty"`
+}
+
+// CrosscheckCloudTrail is the state of that name: it asks every open region about the users that still look unused.
+func (w *Workflow) CrosscheckCloudTrail(ctx context.Context, in Invocation) (Crosscheck, error) {
+	if in.State.Discovery == nil {
+		return Crosscheck{}, sunset.Faultf(sunset.Invalid, "cleanup %s reached the cross-check without a discovery", in.Name)
+	}
+	var d draft
+	if _, err := load(ctx, w.Objects, in.State.Discovery.Draft, &d); err != nil {
+		return Crosscheck{}, err
+	}
+	at := Crosscheck{}
+	if in.State.Crosscheck != nil {
+		at = *in.State.Crosscheck
+	}
+	if at.Round >= maxRounds {
+		return Crosscheck{}, sunset.Faultf(sunset.Internal, "the cross-check of cleanup %s did not end within %d rounds", in.Name, maxRounds)
+	}
+	if d.Plan.Request.Skips("cloudtrail") {
+		return Crosscheck{Done: true, Round: 1, Draft: in.State.Discovery.Draft}, nil
+	}
+
+	part, err := w.crosscheckRound(ctx, in.Name, d, at)
+	if err != nil {
+		return Crosscheck{}, err
+	}
+	key := draftKey(in.Name, "crosscheck", at.Round+1)
+	if _, err := keep(ctx, w.Objects, key, &part); err != nil {
+		return Crosscheck{}, err
+	}
+	at.Round++
+	at.Parts = append(at.Parts, key)
+	at.Cursor = part.Cursor
+	if part.Cursor != nil {
+		return at, nil
+	}
+
+	for _, k := range at.Parts {
+		var p crosscheckPart
+		if _, err := load(ctx, w.Objects, k, &p); err != nil {
+			return Crosscheck{}, err
+		}
+		d.addTrail(p)
+	}
+	at.Draft = draftKey(in.Name, "crosschecked", at.Round)
+	if _, err := keep(ctx, w.Objects, at.Draft, &d); err != nil {
+		return Crosscheck{}, err
+	}
+	at.Done = true
+	return at, nil
+}
+
+func (w *Workflow) crosscheckRound(ctx context.Context, cleanup string, d draft, at Crosscheck) (crosscheckPart, error) {
+	now := w.Clock.Now()
+	part := crosscheckPart{Until: now}
+	query := trail.Query{Since: now.Add(-trailReach), Deadline: w.deadline()}
+	if at.Round == 0 {
+		if err := w.firstRound(ctx, d, &part); err != nil {
+			return crosscheckPart{}, err
+		}
+	} else {
+		var first crosscheckPart
+		if _, err := load(ctx, w.Objects, draftKey(cleanup, "crosscheck", 1), &first); err != nil {
+			return crosscheckPart{}, err
+		}
+		part.Regions, part.Renames, part.Until = first.Regions, first.Renames, first.Until
+		query.Since = first.Until.Add(-trailReach)
+		query.Cursor = new(trail.Cursor)
+		if err := json.Unmarshal(at.Cursor, query.Cursor); err != nil {
+			return crosscheckPart{}, sunset.Faultf(sunset.Invalid, "the cross-check's cursor of cleanup %s: %w", cleanup, err)
+		}
+	}
+	query.Regions, query.Until = part.Regions, part.Until
+	query.Candidates = w.trailCandidates(ctx, d, part.Renames)
+	if len(query.Candidates) == 0 || len(query.Regions) == 0 {
+		return part, nil
+	}
+	found, err := w.Trail.Crosscheck(ctx, query, w.progress)
+	if err != nil {
+		return crosscheckPart{}, err
+	}
+	part.Found = map[string]trailFound{}
+	for id, evidence := range found.Evidence {
+		f := part.Found[id]
+		f.Evidence = evidence
+		part.Found[id] = f
+	}
+	for id, last := range found.Last {
+		f := part.Found[id]
+		f.Last = &last
+		part.Found[id] = f
+	}
+	part.Gaps = append(part.Gaps, found.Gaps...)
+	if found.Cursor != nil {
+		if part.Cursor, err = json.Marshal(found.Cursor); err != nil {
+			return crosscheckPart{}, sunset.Faultf(sunset.Internal, "writing the cross-check's cursor: %w", err)
+		}
+	}
+	return part, nil
+}
+
+// firstRound finds out which regions to ask and who had another name. What can't be found out makes every candidate
+// unknown, through a gap.
+func (w *Workflow) firstRound(ctx context.Context, d draft, part *crosscheckPart) error {
+	regions, gap, err := w.openRegions(ctx, d.Plan.Settings)
+	if err != nil {
+		return err
+	}
+	part.Regions = regions
+	if gap != nil {
+		part.Gaps = append(part.Gaps, *gap)
+		return nil
+	}
+	part.Renames, err = w.Trail.Renames(ctx, part.Until.Add(-trailReach), part.Until)
+	switch kind := sunset.KindOf(err); {
+	case err != nil && kind == sunset.AccessDenied:
+		part.Gaps = append(part.Gaps, gapOf(err, "cloudtrail:LookupEvents", "us-east-1"))
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
+// openRegions gives the regions that must be asked: all that the account has enabled, less those that settings close.
+func (w *Workflow) openRegions(ctx context.Context, s sunset.Settings) ([]string, *sunset.Gap, error) {
+	all, err := w.Trail.Regions(ctx)
+	if err != nil {
+		if sunset.KindOf(err).Passing() {
+			return nil, nil, err
+		}
+		gap := gapOf(err, "account:ListRegions", "")
+		return nil, &gap, nil
+	}
+	var open []string
+	for _, r := range all {
+		if _, closed := s.RegionClosed(r); !closed {
+			open = append(open, r)
+		}
+	}
+	return open, nil, nil
+}
+
+// trailCandidates are the users worth asking about, in the plan's order, so that a cursor keeps its meaning.
+func (w *Workflow) trailCandidates(_ context.Context, d draft, renames []trail.Rename) []trail.Candidate {
+	var out []trail.Candidate
+	for _, e := range d.Plan.Entries {
+		if d.worthChecking(e) {
+			out = append(out, trail.Candidate{UserID: e.User.ID, Name: e.User.Name, FormerNames: trail.FormerNamesOf(e.User.Name, renames)})
+		}
+	}
+	return out
+}
+
+// worthChecking judges as of the time when the plan was made, so that every round picks the same users. Open cases are
+// left to the final verdict for the same reason.
+func (d draft) worthChecking(e sunset.Entry) bool {
+	return e.Detailed && sunset.LooksUnused(e, sunset.Around{Now: d.Plan.Made, Settings: d.Plan.Settings, Request: d.Plan.Request})
+}
+
+// addTrail puts one round's findings into the plan.
+func (d *draft) addTrail(p crosscheckPart) {
+	for i := range d.Plan.Entries {
+		e := &d.Plan.Entries[i]
+		if !d.worthChecking(*e) && !e.TrailRead {
+			continue
+		}
+		e.TrailRead = true
+		e.FormerNames = trail.FormerNamesOf(e.User.Name, p.Renames)
+		f := p.Found[e.User.ID]
+		e.Evidence = append(e.Evidence, f.Evidence...)
+		if f.Last != nil && (e.LastSeen == nil || f.Last.At.After(e.LastSeen.At)) {
+			e.LastSeen = f.Last
+			e.Class, e.ClassRule = sunset.Classify(e.User, e.LastSeen)
+		}
+		for _, g := range p.Gaps {
+			if !saysUnknown(e.Evidence, g) {
+				e.Evidence = append(e.Evidence, sunset.Evidence{
+					Source: g.Action, Region: g.Region, Read: p.Until, Use: sunset.Unknown, Detail: g.Action + " could not be read: " + g.Why,
+				})
+			}
+		}
+	}
+	d.Plan.Regions = p.Regions
+	d.Plan.Gaps = append(d.Plan.Gaps, p.Gaps...)
+}
+
+func saysUnknown(evidence []sunset.Evidence, g sunset.Gap) bool {
+	for _, e := range evidence {
+		if e.Use == sunset.Unknown && e.Source == g.Action && e.Region == g.Region {
+			return true
+		}
+	}
+	return false
+}

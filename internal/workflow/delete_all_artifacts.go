@@ -1,0 +1,244 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+// DeleteAllArtifacts is the state of that name. Everything that decides is read at this moment; the first thing that
+// speaks against it sends the case elsewhere. After the point of no return a second try goes on with what is left.
+func (w *Workflow) DeleteAllArtifacts(ctx context.Context, in Invocation) (Deletion, error) {
+	c, err := w.caseOf(ctx, in)
+	if err != nil {
+		return Deletion{}, err
+	}
+	if !c.Open() && c.Outcome != sunset.Failed {
+		return Deletion{Status: "ended", Reason: c.Reason}, nil
+	}
+	if c, err = w.reopen(ctx, c); err != nil {
+		return Deletion{}, err
+	}
+	var out Deletion
+	err = w.underLease(ctx, c, in.Execution, func(c sunset.Case) error {
+		out, err = w.deleteUnderLease(ctx, c, in.Execution)
+		return err
+	})
+	if err != nil && sunset.KindOf(err) == sunset.Conflict && c.DeletingSince.IsZero() {
+		if now, again := w.Cases.Get(ctx, c.UserID); again == nil && now.Lease != nil && now.Lease.Holder != in.Execution {
+			return Deletion{Status: "wait", Reason: err.Error(), AgainAt: w.Clock.Now().Add(leaseTime).Truncate(time.Second)}, nil
+		}
+	}
+	return out, err
+}
+
+func (w *Workflow) deleteUnderLease(ctx context.Context, c sunset.Case, holder string) (Deletion, error) {
+	_, s, err := w.caseSettings(ctx, c)
+	if err != nil {
+		return Deletion{}, err
+	}
+	snap, err := w.snapshotOf(ctx, c)
+	if err != nil {
+		return Deletion{}, err
+	}
+	resuming := !c.DeletingSince.IsZero()
+	if resuming {
+		if done, err := w.finishGone(ctx, c, snap, s); err != nil || done.Status != "" {
+			return done, err
+		}
+	}
+	facts, err := w.deletionFacts(ctx, c, snap, s, holder, resuming)
+	if err != nil {
+		return Deletion{}, err
+	}
+	if refusals := sunset.RefuseDeletion(facts); len(refusals) > 0 {
+		return w.refuse(ctx, c, facts, refusals)
+	}
+
+	if c, err = w.Cases.BeginDeleting(ctx, c.UserID, c.ID, holder); err != nil {
+		return Deletion{}, err
+	}
+	if c, err = w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		if c.DeletingSince.IsZero() {
+			c.DeletingSince = w.Clock.Now()
+		}
+		return nil
+	}); err != nil {
+		return Deletion{}, err
+	}
+	if err := w.recordCase(ctx, c, "deleting", "iam-sunset", "", fmt.Sprintf(
+		"%s will now be deleted: it is the planned user, its quarantine is in place, nothing was heard up to %s, and the decisions hold.",
+		c.UserName, facts.Heard.Format(time.RFC3339)), map[string]any{
+		"request": facts.Request.ID, "digest": facts.Request.Digest, "decisions": facts.Decisions, "cloudtrail_until": facts.Heard,
+		"not_covered": "CloudTrail's last two hours, and data events", "settings_digest": s.Digest(), "resumed": resuming,
+	}); err != nil {
+		return Deletion{}, err
+	}
+	if s.Final == sunset.FinalRetain {
+		if err := w.IAM.Strip(ctx, snap, *c.Quarantine, w.changes(c)); err != nil {
+			return Deletion{}, err
+		}
+		return w.deleted(ctx, c, sunset.Retained, "its credentials, policies and groups are gone; the empty user stays, denied everything")
+	}
+	if err := w.IAM.Delete(ctx, snap, *c.Quarantine, w.changes(c)); err != nil {
+		return Deletion{}, err
+	}
+	return w.proveGone(ctx, c, snap)
+}
+
+// finishGone ends a deletion that an earlier try has carried out without living to say so.
+func (w *Workflow) finishGone(ctx context.Context, c sunset.Case, snap sunset.Snapshot, s sunset.Settings) (Deletion, error) {
+	_, found, err := w.IAM.Find(ctx, c.UserID, c.UserName)
+	if err != nil || found || s.Final == sunset.FinalRetain {
+		return Deletion{}, err
+	}
+	return w.proveGone(ctx, c, snap)
+}
+
+// proveGone lists what could be left of the user and ends the case where that is nothing.
+func (w *Workflow) proveGone(ctx context.Context, c sunset.Case, snap sunset.Snapshot) (Deletion, error) {
+	left, err := w.IAM.Leftovers(ctx, snap)
+	if err != nil {
+		return Deletion{}, err
+	}
+	if len(left) > 0 {
+		return Deletion{}, sunset.Faultf(sunset.Conflict, "after the deletion of %s something is left of it: %v", c.UserName, left)
+	}
+	return w.deleted(ctx, c, sunset.Deleted, "it is gone with everything it had, and nothing is left of it")
+}
+
+func (w *Workflow) deleted(ctx context.Context, c sunset.Case, outcome sunset.Outcome, why string) (Deletion, error) {
+	if err := w.recordCase(ctx, c, "deleted", "iam-sunset", "deleted", fmt.Sprintf("%s was %s: %s.", c.UserName, outcome, why),
+		map[string]any{"outcome": outcome}); err != nil {
+		return Deletion{}, err
+	}
+	_, err := w.end(ctx, c, outcome, why)
+	return Deletion{Status: string(outcome), Reason: why}, err
+}
+
+// deletionFacts reads everything that decides, now.
+func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, snap sunset.Snapshot, s sunset.Settings, holder string, resuming bool) (sunset.DeletionFacts, error) {
+	f := sunset.DeletionFacts{Settings: s, Case: c, Snapshot: snap, Holder: holder, Signals: c.Signals}
+	caller, err := w.IAM.Caller(ctx)
+	if err != nil {
+		return f, err
+	}
+	if f.Live, f.Found, err = w.IAM.Find(ctx, c.UserID, c.UserName); err != nil {
+		return f, err
+	}
+	if f.Found {
+		f.Own = w.own(f.Live, s, caller)
+		if resuming {
+			// A try that died between taking the deny off and deleting the user left it without one.
+			if _, err := w.IAM.Quarantine(ctx, snap, s.Disable, w.changes(c)); err != nil {
+				return f, err
+			}
+			if f.Live, f.Found, err = w.IAM.Find(ctx, c.UserID, c.UserName); err != nil {
+				return f, err
+			}
+		}
+		if c.Quarantine != nil {
+			if f.DenyInPlace, err = w.IAM.DenyInPlace(ctx, f.Live, *c.Quarantine); err != nil {
+				return f, err
+			}
+		}
+		drift := sunset.Drift(c, snap, f.Live, w.Clock.Now())
+		if resuming {
+			drift = additions(drift, snap)
+		}
+		if f.References, f.OwnershipGaps, err = w.askOwnership(ctx, snap.User, nil); err != nil {
+			return f, err
+		}
+		heard, until, err := w.hear(ctx, c, f.Live, s)
+		if err != nil {
+			return f, err
+		}
+		f.Signals = sunset.MergeSignals(f.Signals, append(drift, heard...))
+		f.Heard = until
+	}
+	if c.RequestID != "" {
+		if f.Request, err = w.Desk.Request(ctx, c.RequestID); err != nil {
+			return f, err
+		}
+		if f.Decisions, f.Forged, err = w.Desk.Decisions(ctx, c.RequestID); err != nil {
+			return f, err
+		}
+	}
+	if f.Paused, err = w.Cases.Paused(ctx); err != nil {
+		return f, err
+	}
+	all, err := w.Cases.Cases(ctx)
+	if err != nil {
+		return f, err
+	}
+	for _, other := range all {
+		if other.CleanupID == c.CleanupID && other.UserID != c.UserID && (other.Outcome == sunset.Deleted || other.Outcome == sunset.Retained) {
+			f.Deleted++
+		}
+	}
+	cleanup, err := w.Cases.Cleanup(ctx, c.CleanupID)
+	if err != nil {
+		return f, err
+	}
+	f.Users = cleanup.Users
+	// The row again, last: a rescue or a lost lease since the first read counts.
+	if f.Case, err = w.Cases.Get(ctx, c.UserID); err != nil {
+		return f, err
+	}
+	f.Now = w.Clock.Now()
+	return f, nil
+}
+
+// additions leaves out what a deletion that was broken off has itself taken away: after the point of no return a
+// missing artifact is our own doing, while anything new or used is still somebody's.
+func additions(drift []sunset.Signal, snap sunset.Snapshot) []sunset.Signal {
+	had := map[string]bool{}
+	for _, a := range snap.User.Artifacts() {
+		had[a.ID] = true
+	}
+	var out []sunset.Signal
+	for _, sig := range drift {
+		if (sig.Kind == sunset.CredentialDrift || sig.Kind == sunset.ArtifactDrift) && had[sig.About] {
+			continue
+		}
+		out = append(out, sig)
+	}
+	return out
+}
+
+// refuse records why the user may not be deleted now and says where the case goes.
+func (w *Workflow) refuse(ctx context.Context, c sunset.Case, f sunset.DeletionFacts, refusals []sunset.Refusal) (Deletion, error) {
+	first := refusals[0]
+	out := Deletion{Status: string(first.Then), Reason: first.Text}
+	switch first.Then {
+	case sunset.ThenAsk:
+		// The approvers have to be asked again, which the soak's check leads to.
+		out.Status = string(sunset.ThenRecheck)
+	case sunset.ThenWait:
+		for _, r := range refusals {
+			if r.At.After(out.AgainAt) {
+				out.AgainAt = r.At
+			}
+		}
+		out.AgainAt = ceilSecond(out.AgainAt)
+	}
+	if err := w.recordCase(ctx, c, "deletion-refused", "iam-sunset", "", fmt.Sprintf("%s was not deleted: %s.", c.UserName, first.Text),
+		map[string]any{"refusals": refusals, "next": out.Status, "forged_decisions": f.Forged}); err != nil {
+		return Deletion{}, err
+	}
+	if first.Then == sunset.ThenStop {
+		_, err := w.end(ctx, c, sunset.Skipped, first.Text)
+		return Deletion{Status: "ended", Reason: first.Text}, err
+	}
+	if out.Status == string(sunset.ThenRecheck) && c.DeletingSince.IsZero() {
+		if err := w.Desk.Supersede(ctx, c.ID, ""); err != nil {
+			return Deletion{}, err
+		}
+		if _, err := w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error { c.Stage = sunset.Soaking; return nil }); err != nil {
+			return Deletion{}, err
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,191 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/iam-sunset/iam-sunset/internal/audit"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+// LogStage is the function log: it runs where a stage ends, as the states LogPlan, LogClosed and LogFailed.
+func (w *Workflow) LogStage(ctx context.Context, in Invocation) (any, error) {
+	switch in.Stage {
+	case "plan":
+		return w.logPlan(ctx, in)
+	case "closed":
+		return w.logClosed(ctx, in)
+	case "failed":
+		return w.logFailed(ctx, in)
+	}
+	return nil, sunset.Faultf(sunset.Invalid, "log: stage %q is none of plan, closed, failed", in.Stage)
+}
+
+// logPlan puts the plan on record by its hash, and refuses it where it goes over the cap.
+func (w *Workflow) logPlan(ctx context.Context, in Invocation) (Planned, error) {
+	if in.State.Ownership == nil || in.State.Ownership.Plan == "" {
+		return Planned{}, sunset.Faultf(sunset.Invalid, "cleanup %s reached LogPlan without a plan", in.Name)
+	}
+	var plan sunset.Plan
+	digest, err := load(ctx, w.Objects, in.State.Ownership.Plan, &plan)
+	if err != nil {
+		return Planned{}, err
+	}
+	live, err := w.liveSettings(ctx, plan.Request)
+	if err != nil {
+		return Planned{}, err
+	}
+	out := Planned{Users: len(plan.Entries), Eligible: len(plan.Eligible()), Key: in.State.Ownership.Plan, Digest: digest}
+	capped := plan
+	capped.Settings.CapPercent = min(plan.Settings.CapPercent, live.CapPercent)
+	out.Refusal = capped.Refusal()
+	out.Refused = out.Refusal != "" && !plan.Request.DryRun
+	out.Open = !out.Refused && !plan.Request.DryRun && out.Eligible > 0
+
+	reasons := map[sunset.ReasonCode]int{}
+	for _, e := range plan.Entries {
+		for _, r := range e.Verdict.Reasons {
+			reasons[r.Code]++
+		}
+	}
+	text := fmt.Sprintf("%d users were discovered; %d are eligible, %d are kept.", out.Users, out.Eligible, out.Users-out.Eligible)
+	if out.Refusal != "" {
+		text += " The plan is over its cap: " + out.Refusal + "."
+	}
+	if err := w.record(ctx, audit.Record{
+		Chain: sunset.CleanupChain(in.Name), Kind: "plan", CleanupID: in.Name, By: "iam-sunset", Key: "plan", Text: text,
+	}, map[string]any{
+		"plan": out.Key, "sha256": digest, "users": out.Users, "eligible": out.Eligible, "kept_for": reasons, "gaps": plan.Gaps,
+		"idle_exemptions": plan.IdleExemptions, "unknown_names": plan.UnknownNames, "dry_run": plan.Request.DryRun, "settings_digest": plan.SettingsDigest,
+	}); err != nil {
+		return Planned{}, err
+	}
+	_, err = w.Cases.UpdateCleanup(ctx, in.Name, func(c *sunset.Cleanup) error {
+		c.PlanKey, c.Users, c.Eligible, c.Refusal = out.Key, out.Users, out.Eligible, out.Refusal
+		c.Settled = !out.Open
+		return nil
+	})
+	return out, err
+}
+
+// logClosed ends a case. What became of the user was written into its row by whoever did it.
+func (w *Workflow) logClosed(ctx context.Context, in Invocation) (Closing, error) {
+	c, err := w.caseOf(ctx, in)
+	if err != nil {
+		return Closing{}, err
+	}
+	if in.State.Expired != nil && c.Outcome == "" && c.RequestID != "" {
+		if err := w.Desk.Expire(ctx, c.RequestID); err != nil {
+			return Closing{}, err
+		}
+	}
+	c, err = w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		if c.Outcome == "" {
+			if in.State.Expired == nil {
+				return sunset.Faultf(sunset.Internal, "case %s came to its end without an outcome", c.ID)
+			}
+			c.Outcome, c.Reason = sunset.Lapsed, "nobody decided in time; the user stays quarantined"
+		}
+		if c.Open() {
+			c.Stage, c.Ended = sunset.Closed, w.Clock.Now()
+		}
+		return nil
+	})
+	if err != nil {
+		return Closing{}, err
+	}
+	if err := w.recordCase(ctx, c, "closed", "iam-sunset", "closed/"+string(c.Outcome), fmt.Sprintf("The case ended: %s was %s. %s", c.UserName, c.Outcome, c.Reason),
+		map[string]any{"outcome": c.Outcome, "reason": c.Reason, "signals": len(c.Signals)}); err != nil {
+		return Closing{}, err
+	}
+	return Closing{Outcome: c.Outcome}, w.tellEnd(ctx, c)
+}
+
+// tellEnd tells the owner what became of the user, and the team of what needs somebody.
+func (w *Workflow) tellEnd(ctx context.Context, c sunset.Case) error {
+	s, err := w.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	var file caseFile
+	if _, err := load(ctx, w.Objects, caseFileKey(c.ID), &file); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("The IAM user %s in account %s was %s. %s", c.UserName, c.Account, c.Outcome, c.Reason)
+	to := []string{ownerOr(file.Entry.Owner, s)}
+	if c.Outcome == sunset.Failed || c.Outcome == sunset.Lapsed {
+		to = append(to, s.Team)
+		for _, a := range s.Approvers {
+			to = append(to, a.Email)
+		}
+	}
+	told := map[string]bool{}
+	for _, address := range to {
+		if told[address] {
+			continue
+		}
+		told[address] = true
+		if err := w.tell(ctx, c, address, fmt.Sprintf("IAM user %s: %s", c.UserName, c.Outcome), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logFailed records an error that needs a person, of a case or of a cleanup.
+func (w *Workflow) logFailed(ctx context.Context, in Invocation) (Closing, error) {
+	caught := CaughtError{Error: "unknown"}
+	if in.State.Error != nil {
+		caught = *in.State.Error
+	}
+	if in.State.Case == nil {
+		if err := w.record(ctx, audit.Record{
+			Chain: sunset.CleanupChain(in.Name), Kind: "failed", CleanupID: in.Name, By: "iam-sunset", Key: "failed",
+			Text: "The cleanup failed; nothing was changed by it. " + caught.sentence(),
+		}, caught); err != nil {
+			return Closing{}, err
+		}
+		_, err := w.Cases.UpdateCleanup(ctx, in.Name, func(c *sunset.Cleanup) error {
+			c.Settled, c.Refusal = true, caught.sentence()
+			return nil
+		})
+		if sunset.KindOf(err) == sunset.Invalid {
+			err = nil // it failed before it had a row
+		}
+		return Closing{Outcome: sunset.Failed}, err
+	}
+	c, err := w.caseOf(ctx, in)
+	if err != nil {
+		return Closing{}, err
+	}
+	return Closing{Outcome: sunset.Failed}, w.fail(ctx, c, caught.Error, caught.sentence())
+}
+
+// fail ends a case with an error. The user stays as it stands, and later turns wait until a person resumes them.
+func (w *Workflow) fail(ctx context.Context, c sunset.Case, name, why string) error {
+	c, err := w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		if c.Outcome == "" || c.Outcome == sunset.Failed {
+			c.Outcome, c.Reason, c.Holds = sunset.Failed, why, true
+		}
+		if c.Open() {
+			c.Stage, c.Ended = sunset.Closed, w.Clock.Now()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	when := "before any change to the user"
+	switch {
+	case !c.DeletingSince.IsZero():
+		when = "in the middle of its deletion"
+	case c.Changed:
+		when = "after the user was changed; it stays disabled"
+	}
+	if err := w.recordCase(ctx, c, "failed", "iam-sunset", "", fmt.Sprintf("The case failed %s. %s", when, why), map[string]any{
+		"error": name, "cause": why, "changed": c.Changed, "deleting": !c.DeletingSince.IsZero(), "outcome": c.Outcome,
+	}); err != nil {
+		return err
+	}
+	return w.tellEnd(ctx, c)
+}

@@ -1,0 +1,297 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/audit"
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+// remindAfter is how long an approver is left in peace between two messages.
+const remindAfter = 4 * 24 * time.Hour
+
+// Reconciled is what one round of reconcile did.
+type Reconciled struct {
+	Announced  int `json:"announced"`
+	Delivered  int `json:"delivered"`
+	Mismatches int `json:"mismatches"`
+	Closed     int `json:"closed"`
+}
+
+// Reconcile runs on a schedule. It announces, reminds, delivers decisions that did not get through, compares users,
+// case rows and executions, and closes cleanups whose last case has ended. One part's failure does not keep the others
+// from running; all failures together are the error.
+func (w *Workflow) Reconcile(ctx context.Context, _ struct{}) (Reconciled, error) {
+	var out Reconciled
+	var failures []error
+	try := func(err error) {
+		if err != nil {
+			failures = append(failures, err)
+		}
+	}
+	s, err := w.Settings(ctx)
+	if err != nil {
+		return out, err
+	}
+	n, err := w.deliverAll(ctx)
+	out.Delivered = n
+	try(err)
+	n, err = w.announce(ctx, s)
+	out.Announced = n
+	try(err)
+	n, err = w.compare(ctx)
+	out.Mismatches = n
+	try(err)
+	n, err = w.closeCleanups(ctx)
+	out.Closed = n
+	try(err)
+	return out, errors.Join(failures...)
+}
+
+func (w *Workflow) deliverAll(ctx context.Context) (int, error) {
+	waiting, err := w.Desk.Undelivered(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var failures []error
+	for _, d := range waiting {
+		failures = append(failures, w.deliver(ctx, d.Request.ID))
+	}
+	return len(waiting), errors.Join(failures...)
+}
+
+// announce sends each approver one message, in office hours, with everything that waits for them, where something is
+// new or a reminder is due.
+func (w *Workflow) announce(ctx context.Context, s sunset.Settings) (int, error) {
+	now := w.Clock.Now()
+	if !sunset.NextOpen(s.OfficeHours, now).Equal(now) {
+		return 0, nil
+	}
+	waiting, err := w.Desk.Waiting(ctx)
+	if err != nil {
+		return 0, err
+	}
+	byApprover := map[string][]sunset.ApprovalRequest{}
+	due := map[string]bool{}
+	var order []string
+	for _, x := range waiting {
+		if byApprover[x.Approver] == nil {
+			order = append(order, x.Approver)
+		}
+		byApprover[x.Approver] = append(byApprover[x.Approver], x.Request)
+		due[x.Approver] = due[x.Approver] || x.Announced.IsZero() || now.Sub(x.Announced) >= remindAfter
+	}
+	sent := 0
+	var failures []error
+	for _, who := range order {
+		if !due[who] {
+			continue
+		}
+		if err := w.announceTo(ctx, who, byApprover[who]); err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		sent++
+	}
+	return sent, errors.Join(failures...)
+}
+
+func (w *Workflow) announceTo(ctx context.Context, who string, requests []sunset.ApprovalRequest) error {
+	var last time.Time
+	for _, r := range requests {
+		if r.Expires.After(last) {
+			last = r.Expires
+		}
+	}
+	secret, err := w.Desk.NewLink(ctx, who, last)
+	if err != nil {
+		return err
+	}
+	message := approval.Announcement(who, approval.LinkURL(w.PagesURL, secret), requests)
+	if err := w.Messenger.Send(ctx, message); err != nil {
+		// The messenger's error could repeat the message, and with it the link.
+		return sunset.Faultf(sunset.Unavailable, "the announcement to %s could not be sent and will be tried again", who)
+	}
+	for _, r := range requests {
+		if err := w.Desk.MarkAnnounced(ctx, r.ID, who); err != nil {
+			return err
+		}
+		c := sunset.Case{ID: r.CaseID, CleanupID: r.CleanupID, UserID: r.UserID, UserName: r.UserName}
+		if err := w.recordCase(ctx, c, "announced", "iam-sunset", "", fmt.Sprintf("%s was told that %s waits for a decision.", who, r.UserName), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare looks for cases whose execution has ended without saying so (stopped, timed out, lost), and for users that
+// carry the mark of a case that isn't open.
+func (w *Workflow) compare(ctx context.Context) (int, error) {
+	open, err := w.Cases.OpenCases(ctx)
+	if err != nil {
+		return 0, err
+	}
+	found := 0
+	var failures []error
+	for _, c := range open {
+		if c.Execution == "" {
+			continue // its open-cases has died between claim and start, and is tried again
+		}
+		lost, err := w.lost(ctx, c)
+		switch {
+		case err != nil:
+			failures = append(failures, err)
+		case lost != "":
+			found++
+			failures = append(failures, w.fail(ctx, c, "ExecutionLost", lost))
+		}
+	}
+	marked, err := w.strays(ctx)
+	return found + marked, errors.Join(append(failures, err)...)
+}
+
+// lost says why the execution of an open case will never end it, or is empty.
+func (w *Workflow) lost(ctx context.Context, c sunset.Case) (string, error) {
+	x, err := w.Executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &c.Execution})
+	var gone *types.ExecutionDoesNotExist
+	switch {
+	case errors.As(err, &gone):
+		return "its execution is not there any more", nil
+	case err != nil:
+		return "", awsfault.Wrap(err, "states:DescribeExecution", "looking for the execution of case %s", c.ID)
+	case x.Status == types.ExecutionStatusRunning || x.Status == types.ExecutionStatusPendingRedrive:
+		return "", nil
+	}
+	// It may have ended between our two reads; its row knows then.
+	now, err := w.Cases.Get(ctx, c.UserID)
+	if err != nil || now.ID != c.ID || !now.Open() {
+		return "", err
+	}
+	return fmt.Sprintf("its execution ended as %s without closing the case", x.Status), nil
+}
+
+// strays records users that carry the mark of a case although no such case is open and left quarantined on purpose.
+func (w *Workflow) strays(ctx context.Context) (int, error) {
+	tagged, err := w.IAM.Tagged(ctx, sunset.TagCase)
+	if err != nil {
+		if awsfault.IsDenied(err) || sunset.KindOf(err).Passing() {
+			w.Log.WarnContext(ctx, "users with the mark of a case could not be listed", "error", err)
+			return 0, nil
+		}
+		return 0, err
+	}
+	found := 0
+	for _, u := range tagged {
+		id := u.Tags[sunset.TagCase]
+		c, err := w.Cases.Get(ctx, u.ID)
+		if err == nil && c.ID == id && (c.Open() || c.Outcome == sunset.Lapsed || c.Outcome == sunset.Retained || c.Outcome == sunset.Failed) {
+			continue
+		}
+		if err != nil && sunset.KindOf(err) != sunset.Invalid {
+			return found, err
+		}
+		found++
+		if err := w.record(ctx, audit.Record{
+			Chain: "account/strays", Kind: "mismatch", UserID: u.ID, UserName: u.Name, By: "iam-sunset", Key: "stray/" + u.ID + "/" + id,
+			Text: fmt.Sprintf("%s carries the mark of case %q, which is not open. A person should look: it may be disabled without anybody waiting for it.", u.Name, id),
+		}, nil); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+// closeCleanups ends the cleanups whose every case has ended: it counts outcomes, and writes the manifest by which a
+// cut chain shows.
+func (w *Workflow) closeCleanups(ctx context.Context) (int, error) {
+	cleanups, err := w.Cases.Cleanups(ctx)
+	if err != nil {
+		return 0, err
+	}
+	closed := 0
+	var failures []error
+	for _, c := range cleanups {
+		if !c.Settled || !c.Ended.IsZero() {
+			continue
+		}
+		done, err := w.closeCleanup(ctx, c)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("closing cleanup %s: %w", c.ID, err))
+		}
+		if done {
+			closed++
+		}
+	}
+	return closed, errors.Join(failures...)
+}
+
+func (w *Workflow) closeCleanup(ctx context.Context, cleanup sunset.Cleanup) (bool, error) {
+	chains, err := w.Records.Chains(ctx, sunset.ChainOf(cleanup.ID+"-"))
+	if err != nil {
+		return false, err
+	}
+	outcomes := map[sunset.Outcome]int{}
+	for _, chain := range chains {
+		outcome, ended, err := w.outcomeOf(ctx, chain)
+		if err != nil || !ended {
+			return false, err
+		}
+		outcomes[outcome]++
+	}
+	sum := 0
+	for _, n := range outcomes {
+		sum += n
+	}
+	outcomes[sunset.Kept] += cleanup.Users - sum
+	text := fmt.Sprintf("The cleanup ended: of %d users discovered,", cleanup.Users)
+	for i, o := range sunset.Outcomes() {
+		if i > 0 {
+			text += ","
+		}
+		text += fmt.Sprintf(" %d %s", outcomes[o], o)
+	}
+	if err := w.record(ctx, audit.Record{
+		Chain: sunset.CleanupChain(cleanup.ID), Kind: "closed", CleanupID: cleanup.ID, By: "iam-sunset", Key: "closed", Text: text + ".",
+	}, map[string]any{"discovered": cleanup.Users, "outcomes": outcomes, "refusal": cleanup.Refusal}); err != nil {
+		return false, err
+	}
+	if err := w.Records.WriteManifest(ctx, cleanup.ID, append(chains, sunset.CleanupChain(cleanup.ID)), outcomes, cleanup.Users); err != nil {
+		return false, err
+	}
+	_, err = w.Cases.UpdateCleanup(ctx, cleanup.ID, func(c *sunset.Cleanup) error {
+		c.Ended, c.Outcomes = w.Clock.Now(), outcomes
+		return nil
+	})
+	return err == nil, err
+}
+
+// outcomeOf reads from a case's chain how it ended, if it has.
+func (w *Workflow) outcomeOf(ctx context.Context, chain string) (sunset.Outcome, bool, error) {
+	records, err := w.Records.Chain(ctx, chain)
+	if err != nil {
+		return "", false, err
+	}
+	var outcome sunset.Outcome
+	for _, r := range records {
+		switch r.Kind {
+		case "closed", "failed":
+			var data struct {
+				Outcome sunset.Outcome `json:"outcome"`
+			}
+			if err := json.Unmarshal(r.Data, &data); err != nil {
+				return "", false, sunset.Faultf(sunset.Internal, "reading record %d of %s: %w", r.Seq, chain, err)
+			}
+			outcome = data.Outcome
+		}
+	}
+	return outcome, outcome != "", nil
+}

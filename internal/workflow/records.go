@@ -1,0 +1,79 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/audit"
+	"github.com/iam-sunset/iam-sunset/internal/iamaccount"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+// record appends r with data to its chain.
+func (w *Workflow) record(ctx context.Context, r audit.Record, data any) error {
+	if data != nil {
+		b, err := json.Marshal(data)
+		if err != nil {
+			return fmt.Errorf("writing the record %q: %w", r.Kind, err)
+		}
+		r.Data = b
+	}
+	if _, err := w.Records.Append(ctx, r); err != nil {
+		return fmt.Errorf("recording %q in %s: %w", r.Kind, r.Chain, err)
+	}
+	return nil
+}
+
+// recordCase appends a record about a case. key, where not empty, lets a second try find the first one's record.
+func (w *Workflow) recordCase(ctx context.Context, c sunset.Case, kind, by, key, text string, data any) error {
+	return w.record(ctx, audit.Record{
+		Chain: sunset.ChainOf(c.ID), Kind: kind, CleanupID: c.CleanupID, CaseID: c.ID, UserID: c.UserID, UserName: c.UserName,
+		By: by, Key: key, Text: text,
+	}, data)
+}
+
+// changes gives a recorder that writes intent before and outcome after every change to the case's user.
+func (w *Workflow) changes(c sunset.Case) iamaccount.Recorder {
+	return func(ctx context.Context, ch iamaccount.Change) error {
+		data := map[string]any{"action": ch.Action, "target": ch.Target}
+		text := fmt.Sprintf("%s on %s", ch.Action, ch.Target)
+		kind := string(ch.Phase)
+		switch ch.Phase {
+		case iamaccount.Intent:
+			text = "About to do " + text + "."
+		case iamaccount.Failed:
+			kind = "outcome"
+			text = "Could not do " + text + "."
+			data["failed"] = true
+			if ch.Err != nil {
+				data["error"] = ch.Err.Error()
+			}
+		default:
+			kind = "outcome"
+			text = "Did " + text + "."
+		}
+		return w.recordCase(ctx, c, kind, "iam-sunset", "", text, data)
+	}
+}
+
+// tell sends a message about a case. One that can't be sent never fails the case; it goes on record instead.
+func (w *Workflow) tell(ctx context.Context, c sunset.Case, to, subject, text string) error {
+	if to == "" {
+		return nil
+	}
+	if err := w.Messenger.Send(ctx, approval.Message{To: to, Subject: subject, Text: text}); err != nil {
+		return w.recordCase(ctx, c, "message-failed", "iam-sunset", "", fmt.Sprintf("The message %q to %s could not be sent.", subject, to),
+			map[string]any{"to": to, "subject": subject, "error": err.Error()})
+	}
+	return nil
+}
+
+// ownerOr is whom to tell about a user: its owner, or else the team.
+func ownerOr(o sunset.Owner, s sunset.Settings) string {
+	if o.Email != "" {
+		return o.Email
+	}
+	return s.Team
+}

@@ -1,0 +1,197 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/iam-sunset/iam-sunset/internal/iamaccount"
+	"github.com/iam-sunset/iam-sunset/internal/ownership"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/trail"
+)
+
+// Requested is what RequestApproval's function answers; the execution goes on only by the task token.
+type Requested struct {
+	RequestID string `json:"request_id"`
+}
+
+// RequestApproval is the state of that name: it stores a request bound to the facts as they are now. reconcile tells
+// the approvers of it.
+func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requested, error) {
+	c, err := w.caseOf(ctx, in)
+	if err != nil {
+		return Requested{}, err
+	}
+	if in.TaskToken == "" {
+		return Requested{}, sunset.Faultf(sunset.Invalid, "case %s asks for approval without a task token", c.ID)
+	}
+	file, s, err := w.caseSettings(ctx, c)
+	if err != nil {
+		return Requested{}, err
+	}
+	snap, err := w.snapshotOf(ctx, c)
+	if err != nil {
+		return Requested{}, err
+	}
+	refs, gaps, err := w.askOwnership(ctx, snap.User, nil)
+	if err != nil {
+		return Requested{}, err
+	}
+	signals := c.Signals
+	for _, g := range unaccepted(gaps, s) {
+		signals = sunset.MergeSignals(signals, []sunset.Signal{{
+			Kind: sunset.NotHeard, About: g.Action, Region: g.Region, At: w.Clock.Now(), Source: g.Action,
+			Detail: fmt.Sprintf("what names it was not read: %s in %s: %s", g.Action, orAll(g.Region), g.Why),
+		}})
+	}
+	facts := sunset.FactsOf(snap, refs, signals, s.Final)
+	now := w.Clock.Now()
+	request := sunset.ApprovalRequest{
+		CaseID: c.ID, CleanupID: c.CleanupID, UserID: c.UserID, UserName: snap.User.Name, UserARN: snap.User.ARN, Round: c.Round + 1,
+		Starter: c.Starter, Issued: now, Expires: now.Add(s.ApprovalOpen.Std()), Needed: s.ApprovalsNeeded,
+		Disturbed: len(signals) > 0 || blocked(refs), Facts: facts, Digest: facts.Digest(), State: sunset.RequestOpen,
+		Shown: sunset.Shown{
+			Owner: file.Entry.Owner, Class: file.Entry.Class, CodeManaged: file.Entry.CodeManaged, Evidence: file.Entry.Evidence, References: refs,
+			Credentials: snap.User.Credentials,
+			LastSeen:    file.Entry.LastSeen, Quarantine: *c.Quarantine, SoakFrom: c.SoakFrom, SoakUntil: c.SoakUntil, HeardUntil: c.Heard, Settings: s.Digest(),
+		},
+	}
+	if c.RequestID != "" && c.Stage == sunset.Requesting {
+		// A second try of the same state, with a new token: the first request stays, and learns the token.
+		request.Round = c.Round
+	}
+	request, err = w.Desk.Open(ctx, request, in.TaskToken)
+	if err != nil {
+		return Requested{}, err
+	}
+	if c, err = w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		c.Stage, c.RequestID, c.Round = sunset.Requesting, request.ID, request.Round
+		return nil
+	}); err != nil {
+		return Requested{}, err
+	}
+	return Requested{RequestID: request.ID}, w.recordCase(ctx, c, "requested", "iam-sunset", "requested/"+request.ID,
+		fmt.Sprintf("The approvers are asked about %s until %s.", c.UserName, request.Expires.Format(time.RFC3339)),
+		map[string]any{"request": request.ID, "digest": request.Digest, "facts": request.Facts, "disturbed": request.Disturbed, "needed": request.Needed, "gaps": gaps})
+}
+
+func blocked(refs []sunset.Reference) bool {
+	for _, r := range refs {
+		if r.Weight == sunset.Blocking {
+			return true
+		}
+	}
+	return false
+}
+
+// unaccepted are the gaps that settings don't allow.
+func unaccepted(gaps []sunset.Gap, s sunset.Settings) []sunset.Gap {
+	var out []sunset.Gap
+	for _, g := range gaps {
+		accepted := false
+		for _, service := range s.AcceptUnread {
+			accepted = accepted || service == g.Service()
+		}
+		if !accepted {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// askTrail asks CloudTrail about one user over all the time it remembers.
+func (w *Workflow) askTrail(ctx context.Context, e sunset.Entry, s sunset.Settings) ([]sunset.Evidence, error) {
+	now := w.Clock.Now()
+	regions, gap, err := w.openRegions(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	unknown := func(g sunset.Gap) sunset.Evidence {
+		return sunset.Evidence{Source: g.Action, Region: g.Region, Read: now, Use: sunset.Unknown, Detail: g.Action + " could not be read: " + g.Why}
+	}
+	if gap != nil {
+		return []sunset.Evidence{unknown(*gap)}, nil
+	}
+	found, err := w.Trail.Crosscheck(ctx, trail.Query{
+		Regions: regions, Candidates: []trail.Candidate{{UserID: e.User.ID, Name: e.User.Name, FormerNames: e.FormerNames}},
+		Since: now.Add(-trailReach), Until: now, Deadline: w.deadline(),
+	}, w.progress)
+	if err != nil {
+		return nil, err
+	}
+	evidence := found.Evidence[e.User.ID]
+	for _, g := range found.Gaps {
+		if !saysUnknown(evidence, g) {
+			evidence = append(evidence, unknown(g))
+		}
+	}
+	if found.Cursor != nil {
+		evidence = append(evidence, sunset.Evidence{Source: "cloudtrail:LookupEvents", Read: now, Use: sunset.Unknown, Detail: "CloudTrail could not be read to its end in time"})
+	}
+	return evidence, nil
+}
+
+// askOwnership looks for what names one user now. Everybody with an open case counts as gone. census, where not nil,
+// saves reading the account's principals again.
+func (w *Workflow) askOwnership(ctx context.Context, u sunset.User, census *iamaccount.Principals) ([]sunset.Reference, []sunset.Gap, error) {
+	regions, err := w.Trail.Regions(ctx)
+	var gaps []sunset.Gap
+	if err != nil {
+		if sunset.KindOf(err).Passing() {
+			return nil, nil, err
+		}
+		gaps = append(gaps, gapOf(err, "account:ListRegions", ""))
+	}
+	if census == nil {
+		p, err := w.IAM.Principals(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		census = &p
+	}
+	open, err := w.Cases.OpenCases(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	caller, err := w.IAM.Caller(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	q := ownership.Query{
+		Account: caller.Account, Regions: regions, Candidates: []ownership.Candidate{ownershipCandidate(u)}, Going: map[string]bool{u.ID: true},
+		GroupsOf: map[string][]string{u.ID: u.Groups}, InlineOf: map[string][]string{u.ID: withoutDeny(u.Inline)}, Deadline: w.deadline(),
+	}
+	for _, c := range open {
+		q.Going[c.UserID] = true
+	}
+	for _, x := range census.Users {
+		q.Users = append(q.Users, ownership.Known{ID: x.ID, ARN: x.ARN, Name: x.Name})
+	}
+	for _, r := range census.Roles {
+		q.Roles = append(q.Roles, ownership.Known{ID: r.ID, ARN: r.ARN, Name: r.Name})
+		q.Trust = append(q.Trust, ownership.Document{ARN: r.ARN, JSON: r.Trust})
+	}
+	for _, p := range census.Policies {
+		q.Trust = append(q.Trust, ownership.Document{ARN: p.ARN, JSON: p.Document})
+	}
+	found, err := w.Ownership.Look(ctx, q, w.progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	gaps = append(gaps, found.Gaps...)
+	if found.Cursor != nil {
+		gaps = append(gaps, sunset.Gap{Action: "iam:ListRoles", Why: "there was no time to read everything that may name it"})
+	}
+	return found.References[u.ID], gaps, nil
+}
+
+func withoutDeny(names []string) []string {
+	var out []string
+	for _, n := range names {
+		if n != sunset.DenyPolicyName {
+			out = append(out, n)
+		}
+	}
+	return out
+}

@@ -1,0 +1,82 @@
+// Package workflow holds the handlers: one a state's function, a file each. A handler gathers facts, decides by the
+// rules of package sunset, acts, and writes its own records. Every handler may run twice, or die anywhere and run again.
+package workflow
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/audit"
+	"github.com/iam-sunset/iam-sunset/internal/casebook"
+	"github.com/iam-sunset/iam-sunset/internal/clock"
+	"github.com/iam-sunset/iam-sunset/internal/iamaccount"
+	"github.com/iam-sunset/iam-sunset/internal/lambdahost"
+	"github.com/iam-sunset/iam-sunset/internal/ownership"
+	"github.com/iam-sunset/iam-sunset/internal/store"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/trail"
+)
+
+// Workflow is what the handlers work with. Worlds differ in what is put in here, not in code paths.
+type Workflow struct {
+	IAM       *iamaccount.Account
+	Trail     *trail.Trail
+	Ownership *ownership.Survey
+	Cases     *casebook.Book
+	Records   *audit.Book
+	Desk      *approval.Desk
+	Objects   store.Objects
+	Messenger approval.Messenger
+	// Executions starts, describes and answers executions of StateMachine.
+	Executions   *sfn.Client
+	StateMachine string
+	// Settings are read live at every use.
+	Settings func(context.Context) (sunset.Settings, error)
+	Clock    clock.Clock
+	Log      *slog.Logger
+	// PagesURL is where the approval pages are, without a slash at the end.
+	PagesURL string
+	// Own lists ARNs of the product's own principals, which no cleanup may touch.
+	Own []string
+	// Budget is how long one call of a handler that works on a cursor may take before it says where to go on.
+	Budget time.Duration
+	// Progress is told in a few words what is being read; nil: nobody listens.
+	Progress func(string)
+}
+
+// Functions gives every handler as bytes, by the name of its folder in functions/. approval-web is no Task and serves
+// HTTP instead: see Pages.
+func (w *Workflow) Functions() map[string]lambdahost.Function {
+	return map[string]lambdahost.Function{
+		"discover":              lambdahost.Host(w.Log, "discover", w.Discover),
+		"crosscheck-cloudtrail": lambdahost.Host(w.Log, "crosscheck-cloudtrail", w.CrosscheckCloudTrail),
+		"check-ownership":       lambdahost.Host(w.Log, "check-ownership", w.CheckOwnership),
+		"open-cases":            lambdahost.Host(w.Log, "open-cases", w.OpenCases),
+		"disable":               lambdahost.Host(w.Log, "disable", w.Disable),
+		"wait-soak":             lambdahost.Host(w.Log, "wait-soak", w.WaitSoak),
+		"request-approval":      lambdahost.Host(w.Log, "request-approval", w.RequestApproval),
+		"restore":               lambdahost.Host(w.Log, "restore", w.Restore),
+		"delete-all-artifacts":  lambdahost.Host(w.Log, "delete-all-artifacts", w.DeleteAllArtifacts),
+		"log":                   lambdahost.Host(w.Log, "log", w.LogStage),
+		"reconcile":             lambdahost.Host(w.Log, "reconcile", w.Reconcile),
+	}
+}
+
+func (w *Workflow) progress(what string) {
+	if w.Progress != nil {
+		w.Progress(what)
+	}
+}
+
+// deadline is when a handler that works on a cursor has to stop: its budget from now, or a little before its context's.
+func (w *Workflow) deadline() time.Time {
+	budget := w.Budget
+	if budget == 0 {
+		budget = 10 * time.Minute
+	}
+	return w.Clock.Now().Add(budget)
+}
