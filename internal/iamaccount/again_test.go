@@ -24,7 +24,7 @@ func failures() map[string]fakeaws.Fault {
 // change again until it succeeds.
 func TestRunAgainAfterAnyFailureComesToTheSameEnd(t *testing.T) {
 	for name, fault := range failures() {
-		for _, what := range []string{"quarantine", "deactivate", "restore", "delete"} {
+		for _, what := range []string{"quarantine", "deactivate", "restore", "strip", "delete"} {
 			t.Run(what+" "+name, func(t *testing.T) {
 				// Until a run no longer reaches the nth call, all calls have had their turn.
 				for n := 1; ; n++ {
@@ -46,11 +46,11 @@ func failsOnce(t *testing.T, what string, fault fakeaws.Fault, n int) (hit bool)
 	before := w.state("all")
 	snap := w.snapshot(u)
 	how := sunset.ByQuarantine
-	if what != "quarantine" {
+	if what == "deactivate" || what == "restore" {
 		how = sunset.ByDeactivation
 	}
-	q := sunset.Quarantine{Method: sunset.InlineDeny}
-	if what == "restore" || what == "delete" {
+	var q sunset.Quarantine
+	if what == "restore" || what == "strip" || what == "delete" {
 		var err error
 		q, err = w.quarantine(snap, how)
 		require.NoError(t, err)
@@ -67,8 +67,8 @@ func failsOnce(t *testing.T, what string, fault fakeaws.Fault, n int) (hit bool)
 		switch what {
 		case "restore":
 			_, err = w.restore(snap, &q)
-		case "delete":
-			err = w.delete(snap, q)
+		case "delete", "strip":
+			err = w.change(what, snap, q)
 		default:
 			q, err = w.quarantine(snap, how)
 		}
@@ -88,6 +88,11 @@ func failsOnce(t *testing.T, what string, fault fakeaws.Fault, n int) (hit bool)
 	case "delete":
 		require.Empty(t, w.leftovers(snap))
 		require.Empty(t, w.fake.VirtualMFADevices())
+	case "strip":
+		require.True(t, w.inPlace(u, q))
+		left, _, err := w.find(u.ID, "all")
+		require.NoError(t, err)
+		require.Equal(t, []sunset.Artifact{{Kind: "inline-policy", ID: sunset.DenyPolicyName}}, left.Artifacts())
 	case "restore":
 		before.HasPassword = false
 		require.Equal(t, before, w.state("all"))

@@ -2,6 +2,7 @@ package iamaccount
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -144,7 +145,8 @@ func (h *hand) fault(err error) error {
 		return err
 	}
 	done := strings.Join(h.made, ", ")
-	if _, twice := err.(*changed); twice { //nolint:errorlint // only this very wrapper says it already
+	var said *changed
+	if errors.As(err, &said) {
 		return err
 	}
 	return &changed{err: &sunset.Fault{

@@ -310,6 +310,12 @@ func (h *hand) deleteEmptied(ctx context.Context) (again bool, err error) {
 		// It was done, and only its answer was lost: what the record calls failed was not.
 		return false, h.rec(ctx, Change{Phase: Done, Action: deleteUser, Target: h.name})
 	}
+	if h.unrecorded != nil {
+		return false, &sunset.Fault{
+			Kind: sunset.KindOf(err), Action: sunset.ActionOf(err),
+			Err: fmt.Errorf("%w; and that the deny of %s was put back could not be recorded: %w", err, h, h.unrecorded),
+		}
+	}
 	return again, err
 }
 
@@ -388,9 +394,6 @@ func (h *hand) putBack(ctx context.Context, denies []sunset.Method) (stillThere 
 		}
 	}
 	h.name, h.made = again.name, again.made
-	if err == nil && h.unrecorded != nil {
-		err = fmt.Errorf("it was put back but that could not be recorded: %w", h.unrecorded)
-	}
 	return stillThere, err
 }
 

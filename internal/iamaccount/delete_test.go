@@ -2,6 +2,7 @@ package iamaccount_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -100,6 +101,26 @@ func TestDeletePutsTheDenyBackWhereTheUserDoesNotGo(t *testing.T) {
 			require.Empty(t, w.leftovers(snap))
 		})
 	}
+}
+
+func TestDeletePutsTheDenyBackEvenIfThatCannotBeRecorded(t *testing.T) {
+	w := newWorld(t, fakeaws.Config{})
+	u := w.reference()
+	snap := w.snapshot(u)
+	q, err := w.quarantine(snap, sunset.ByQuarantine)
+	require.NoError(t, err)
+	full := errors.New("the disk is full")
+	err = w.run(func(ctx context.Context) error {
+		return w.iam.Delete(ctx, snap, q, func(_ context.Context, c iamaccount.Change) error {
+			if c.Action == "iam:DeleteUser" || c.Action == "iam:PutUserPolicy" {
+				return full
+			}
+			return nil
+		})
+	})
+	require.ErrorIs(t, err, full)
+	require.ErrorContains(t, err, "the intent to do iam:DeleteUser on reference could not be recorded")
+	require.True(t, w.inPlace(u, q))
 }
 
 func TestDeleteThatDiedWithoutItsDenyPutsItBackFirst(t *testing.T) {

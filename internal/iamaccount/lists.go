@@ -80,7 +80,7 @@ func (a *Account) loginProfile(ctx context.Context, name string) (*types.LoginPr
 	out, err := a.iam.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &name})
 	switch {
 	case awsfault.IsNotFound(err):
-		return nil, nil //nolint:nilnil // no login profile is an answer, not an error
+		return nil, nil
 	case err != nil:
 		return nil, awsfault.Wrap(err, action, "reading the login profile of user %s", name)
 	case out.LoginProfile == nil:
