@@ -14,12 +14,11 @@ const trailReach = 90 * 24 * time.Hour
 
 // crosscheckPart is what one round found, kept in the store until the last round puts all together.
 type crosscheckPart struct {
-	Regions []string              `json:"regions"`
-	Until   time.Time             `json:"until"`
-	Renames []trail.Rename        `json:"renames,omitempty"`
-	Found   map[string]trailFound `json:"found,omitempty"`
-	Gaps    []sunset.Gap          `json:"gaps,omitempty"`
-	Cursor  json.RawMessage       `json:"cursor,omitempty"`
+	Regions []string       `json:"regions"`
+	Until   time.Time      `json:"until"`
+	Renames []trail.Rename `json:"renames,omitempty"`
+	Gaps    []sunset.Gap   `json:"gaps,omitempty"`
+	Found   trail.Result   `json:"found"`
 }
 
 // CrosscheckCloudTrail is the state of that name: it asks every open region about the users that still look unused.
@@ -52,18 +51,25 @@ func (w *Workflow) CrosscheckCloudTrail(ctx context.Context, in Invocation) (Cro
 	}
 	at.Round++
 	at.Parts = append(at.Parts, key)
-	at.Cursor = part.Cursor
-	if part.Cursor != nil {
+	at.Cursor = nil
+	if part.Found.Cursor != nil {
+		if at.Cursor, err = json.Marshal(part.Found.Cursor); err != nil {
+			return Crosscheck{}, sunset.Faultf(sunset.Internal, "writing the cross-check's cursor: %w", err)
+		}
 		return at, nil
 	}
 
+	var whole crosscheckPart
 	for _, k := range at.Parts {
 		var p crosscheckPart
 		if _, err := load(ctx, w.Objects, k, &p); err != nil {
 			return Crosscheck{}, err
 		}
-		d.addTrail(p)
+		whole.Regions, whole.Until, whole.Renames = p.Regions, p.Until, p.Renames
+		whole.Gaps = append(whole.Gaps, p.Gaps...)
+		whole.Found.Add(p.Found)
 	}
+	d.addTrail(whole)
 	at.Draft = draftKey(in.Name, "crosschecked", at.Round)
 	if _, err := keep(ctx, w.Objects, at.Draft, &d); err != nil {
 		return Crosscheck{}, err
@@ -94,31 +100,12 @@ func (w *Workflow) crosscheckRound(ctx context.Context, cleanup string, d draft,
 	}
 	query.Regions, query.Until = part.Regions, part.Until
 	query.Candidates = w.trailCandidates(ctx, d, part.Renames)
-	if len(query.Candidates) == 0 || len(query.Regions) == 0 {
+	if len(query.Candidates) == 0 {
 		return part, nil
 	}
 	found, err := w.Trail.Crosscheck(ctx, query, w.progress)
-	if err != nil {
-		return crosscheckPart{}, err
-	}
-	part.Found = map[string]trailFound{}
-	for id, evidence := range found.Evidence {
-		f := part.Found[id]
-		f.Evidence = evidence
-		part.Found[id] = f
-	}
-	for id, last := range found.Last {
-		f := part.Found[id]
-		f.Last = &last
-		part.Found[id] = f
-	}
-	part.Gaps = append(part.Gaps, found.Gaps...)
-	if found.Cursor != nil {
-		if part.Cursor, err = json.Marshal(found.Cursor); err != nil {
-			return crosscheckPart{}, sunset.Faultf(sunset.Internal, "writing the cross-check's cursor: %w", err)
-		}
-	}
-	return part, nil
+	part.Found = found
+	return part, err
 }
 
 // firstRound finds out which regions to ask and who had another name. What can't be found out makes every candidate
@@ -179,38 +166,52 @@ func (d draft) worthChecking(e sunset.Entry) bool {
 	return e.Detailed && sunset.LooksUnused(e, sunset.Around{Now: d.Plan.Made, Settings: d.Plan.Settings, Request: d.Plan.Request})
 }
 
-// addTrail puts one round's findings into the plan.
+// addTrail puts what all rounds found into the plan. A user that was not proven used must have been looked up in every
+// region: one that is missing is unknown.
 func (d *draft) addTrail(p crosscheckPart) {
 	for i := range d.Plan.Entries {
 		e := &d.Plan.Entries[i]
-		if !d.worthChecking(*e) && !e.TrailRead {
+		if !d.worthChecking(*e) {
 			continue
 		}
 		e.TrailRead = true
 		e.FormerNames = trail.FormerNamesOf(e.User.Name, p.Renames)
-		f := p.Found[e.User.ID]
-		e.Evidence = append(e.Evidence, f.Evidence...)
-		if f.Last != nil && (e.LastSeen == nil || f.Last.At.After(e.LastSeen.At)) {
-			e.LastSeen = f.Last
+		evidence := p.Found.Evidence[e.User.ID]
+		if last, ok := p.Found.Last[e.User.ID]; ok {
+			e.LastSeen = &last
 			e.Class, e.ClassRule = sunset.Classify(e.User, e.LastSeen)
 		}
-		for _, g := range p.Gaps {
-			if !saysUnknown(e.Evidence, g) {
-				e.Evidence = append(e.Evidence, sunset.Evidence{
-					Source: g.Action, Region: g.Region, Read: p.Until, Use: sunset.Unknown, Detail: g.Action + " could not be read: " + g.Why,
-				})
-			}
-		}
+		e.Evidence = append(e.Evidence, wholeTrail(evidence, p.Regions, append(p.Gaps, p.Found.Gaps...), p.Until)...)
 	}
 	d.Plan.Regions = p.Regions
 	d.Plan.Gaps = append(d.Plan.Gaps, p.Gaps...)
+	d.Plan.Gaps = append(d.Plan.Gaps, p.Found.Gaps...)
 }
 
-func saysUnknown(evidence []sunset.Evidence, g sunset.Gap) bool {
+// wholeTrail gives CloudTrail's evidence on one user, with Unknown for every gap and every region that is not in it.
+func wholeTrail(evidence []sunset.Evidence, regions []string, gaps []sunset.Gap, read time.Time) []sunset.Evidence {
+	heard := map[string]bool{}
 	for _, e := range evidence {
-		if e.Use == sunset.Unknown && e.Source == g.Action && e.Region == g.Region {
-			return true
+		heard[e.Region] = true
+		if e.Use == sunset.Used {
+			return evidence
 		}
 	}
-	return false
+	unknown := func(action, region, why string) {
+		evidence = append(evidence, sunset.Evidence{
+			Source: action, Region: region, Read: read, Use: sunset.Unknown, Detail: action + " could not be read: " + why,
+		})
+	}
+	for _, g := range gaps {
+		if !heard[g.Region] {
+			heard[g.Region] = true
+			unknown(g.Action, g.Region, g.Why)
+		}
+	}
+	for _, r := range regions {
+		if !heard[r] {
+			unknown("cloudtrail:LookupEvents", r, "the region was not looked up to its end")
+		}
+	}
+	return evidence
 }

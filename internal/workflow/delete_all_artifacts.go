@@ -148,7 +148,7 @@ func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, snap sunset
 		if resuming {
 			drift = additions(drift, snap)
 		}
-		if f.References, f.OwnershipGaps, err = w.askOwnership(ctx, snap.User, nil); err != nil {
+		if f.References, f.OwnershipGaps, err = w.askOwnership(ctx, snap.User, s); err != nil {
 			return f, err
 		}
 		heard, until, err := w.hear(ctx, c, f.Live, s)

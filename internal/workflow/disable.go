@@ -127,7 +127,7 @@ func (w *Workflow) recheck(ctx context.Context, c sunset.Case, file caseFile, s 
 			return nil, err
 		}
 		e.Evidence, e.TrailRead = evidence, true
-		if e.References, gaps, err = w.askOwnership(ctx, live, nil); err != nil {
+		if e.References, gaps, err = w.askOwnership(ctx, live, s); err != nil {
 			return nil, err
 		}
 		e.OwnershipRead = true

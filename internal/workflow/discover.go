@@ -104,7 +104,7 @@ func (w *Workflow) census(ctx context.Context, in Invocation) (Discovery, error)
 			SettingsDigest: live.Digest(), Settings: settings, Request: request, Gaps: census.Gaps,
 			ClassRules: sunset.ClassRules(), Entries: census.Entries,
 		},
-		Roles: census.Roles, Policies: census.Policies, Starter: request.Starter, Caller: caller,
+		Roles: census.Roles, Policies: census.Policies, Caller: caller,
 	}
 	var users []sunset.User
 	for i := range d.Plan.Entries {

@@ -16,19 +16,10 @@ import (
 
 // draft is a plan in the making, with what later steps need of the census.
 type draft struct {
-	Plan     sunset.Plan           `json:"plan"`
-	Roles    []iamaccount.Role     `json:"roles,omitempty"`
-	Policies []iamaccount.Policy   `json:"policies,omitempty"`
-	Renames  map[string][]string   `json:"renames,omitempty"`
-	Starter  string                `json:"starter,omitempty"`
-	Caller   iamaccount.Caller     `json:"caller"`
-	Findings map[string]trailFound `json:"findings,omitempty"`
-}
-
-// trailFound is what one round of the cross-check found of one user.
-type trailFound struct {
-	Evidence []sunset.Evidence `json:"evidence,omitempty"`
-	Last     *sunset.Activity  `json:"last,omitempty"`
+	Plan     sunset.Plan         `json:"plan"`
+	Roles    []iamaccount.Role   `json:"roles,omitempty"`
+	Policies []iamaccount.Policy `json:"policies,omitempty"`
+	Caller   iamaccount.Caller   `json:"caller"`
 }
 
 // caseFile is what the plan knew of one case's user, kept apart so that a case need not read the whole plan.

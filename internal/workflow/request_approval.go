@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/iam-sunset/iam-sunset/internal/iamaccount"
 	"github.com/iam-sunset/iam-sunset/internal/ownership"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/trail"
@@ -34,7 +33,7 @@ func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requeste
 	if err != nil {
 		return Requested{}, err
 	}
-	refs, gaps, err := w.askOwnership(ctx, snap.User, nil)
+	refs, gaps, err := w.askOwnership(ctx, snap.User, s)
 	if err != nil {
 		return Requested{}, err
 	}
@@ -107,11 +106,9 @@ func (w *Workflow) askTrail(ctx context.Context, e sunset.Entry, s sunset.Settin
 	if err != nil {
 		return nil, err
 	}
-	unknown := func(g sunset.Gap) sunset.Evidence {
-		return sunset.Evidence{Source: g.Action, Region: g.Region, Read: now, Use: sunset.Unknown, Detail: g.Action + " could not be read: " + g.Why}
-	}
+	var gaps []sunset.Gap
 	if gap != nil {
-		return []sunset.Evidence{unknown(*gap)}, nil
+		gaps = append(gaps, *gap)
 	}
 	found, err := w.Trail.Crosscheck(ctx, trail.Query{
 		Regions: regions, Candidates: []trail.Candidate{{UserID: e.User.ID, Name: e.User.Name, FormerNames: e.FormerNames}},
@@ -120,35 +117,22 @@ func (w *Workflow) askTrail(ctx context.Context, e sunset.Entry, s sunset.Settin
 	if err != nil {
 		return nil, err
 	}
-	evidence := found.Evidence[e.User.ID]
-	for _, g := range found.Gaps {
-		if !saysUnknown(evidence, g) {
-			evidence = append(evidence, unknown(g))
-		}
-	}
-	if found.Cursor != nil {
-		evidence = append(evidence, sunset.Evidence{Source: "cloudtrail:LookupEvents", Read: now, Use: sunset.Unknown, Detail: "CloudTrail could not be read to its end in time"})
-	}
-	return evidence, nil
+	return wholeTrail(found.Evidence[e.User.ID], regions, append(gaps, found.Gaps...), now), nil
 }
 
-// askOwnership looks for what names one user now. Everybody with an open case counts as gone. census, where not nil,
-// saves reading the account's principals again.
-func (w *Workflow) askOwnership(ctx context.Context, u sunset.User, census *iamaccount.Principals) ([]sunset.Reference, []sunset.Gap, error) {
-	regions, err := w.Trail.Regions(ctx)
-	var gaps []sunset.Gap
+// askOwnership looks for what names one user now. Everybody with an open case counts as gone.
+func (w *Workflow) askOwnership(ctx context.Context, u sunset.User, s sunset.Settings) ([]sunset.Reference, []sunset.Gap, error) {
+	regions, gap, err := w.openRegions(ctx, s)
 	if err != nil {
-		if sunset.KindOf(err).Passing() {
-			return nil, nil, err
-		}
-		gaps = append(gaps, gapOf(err, "account:ListRegions", ""))
+		return nil, nil, err
 	}
-	if census == nil {
-		p, err := w.IAM.Principals(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		census = &p
+	var gaps []sunset.Gap
+	if gap != nil {
+		gaps = append(gaps, *gap)
+	}
+	census, err := w.IAM.Principals(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	open, err := w.Cases.OpenCases(ctx)
 	if err != nil {
