@@ -26,6 +26,7 @@ func TestRunAgainAfterAnyFailureComesToTheSameEnd(t *testing.T) {
 	for name, fault := range failures() {
 		for _, what := range []string{"quarantine", "deactivate", "restore", "strip", "delete"} {
 			t.Run(what+" "+name, func(t *testing.T) {
+				t.Parallel()
 				// Until a run no longer reaches the nth call, all calls have had their turn.
 				for n := 1; ; n++ {
 					if !failsOnce(t, what, fault, n) {
