@@ -239,6 +239,17 @@ func lastSign(c Credential) time.Time {
 	return c.Created
 }
 
+// Weigh gives evidence with every use that lies before the limit as what it says of the present: unused, last seen then.
+func Weigh(evidence []Evidence, limit time.Time) []Evidence {
+	out := slices.Clone(evidence)
+	for i, e := range out {
+		if e.Use == Used && e.Last != nil && !e.Last.After(limit) {
+			out[i].Use = Unused
+		}
+	}
+	return out
+}
+
 // Eligible gives the plan's eligible entries, longest unused first, so that the surest go first.
 func (p Plan) Eligible() []Entry {
 	var out []Entry

@@ -70,6 +70,7 @@ func (w *Workflow) CheckOwnership(ctx context.Context, in Invocation) (Ownership
 	around.Gaps = d.Plan.Gaps
 	for i := range d.Plan.Entries {
 		e := &d.Plan.Entries[i]
+		e.Evidence = sunset.Weigh(e.Evidence, around.Now.Add(-d.Plan.Settings.Unused.Std()))
 		e.Verdict = sunset.Judge(*e, around)
 	}
 	plan := d.Plan
