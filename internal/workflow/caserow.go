@@ -51,10 +51,11 @@ func (w *Workflow) underLease(ctx context.Context, c sunset.Case, holder string,
 	return w.Cases.Release(ctx, c.UserID, c.ID, holder)
 }
 
-// end writes a case's outcome into its row. The first outcome stays.
+// end writes a case's outcome into its row. The first outcome stays, unless it left the user disabled with nobody to
+// decide: a rescue or a second try may come after that.
 func (w *Workflow) end(ctx context.Context, c sunset.Case, outcome sunset.Outcome, reason string) (sunset.Case, error) {
 	return w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
-		if c.Outcome == "" || c.Outcome == sunset.Failed {
+		if c.Outcome == "" || c.Outcome == sunset.Failed || c.Outcome == sunset.Lapsed {
 			c.Outcome, c.Reason = outcome, reason
 		}
 		c.Stage, c.Ended, c.Holds = sunset.Closed, w.Clock.Now(), false

@@ -10,7 +10,8 @@ import (
 // Rescue gives a disabled user back at once, because a person asks: it is stored first, so that of rescue and deletion
 // one wins, then carried out here and now. The execution finds out when it next wakes.
 //
-// It is a Conflict fault where the deletion has begun or the user has no open case.
+// A case that expired or failed and left its user disabled is rescued in the same way. It is a Conflict fault where the
+// deletion has begun, or where the case left nothing to give back.
 func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error {
 	c, err := w.Cases.Rescue(ctx, userID, sunset.Rescue{By: by, Reason: reason, At: w.Clock.Now()})
 	if err != nil {
@@ -25,14 +26,38 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 	}
 	holder := "rescue/" + c.ID
 	if err := w.underLease(ctx, c, holder, func(c sunset.Case) error {
-		if !c.Open() {
-			return nil
+		if !c.Open() && !c.LeftDisabled() {
+			return nil // an earlier try has put it back
 		}
 		return w.putBack(ctx, c, fmt.Sprintf("%s asked to have it back: %s", by, reason))
 	}); err != nil {
 		return err
 	}
 	return w.wakeRequest(ctx, c)
+}
+
+// NewPassword gives a rescued user, whose login profile was removed when it was disabled, a new one with a one-time
+// password. It is returned to the operator who asks, once, and stored and recorded nowhere.
+func (w *Workflow) NewPassword(ctx context.Context, userID, by string) (password string, err error) {
+	c, err := w.Cases.Get(ctx, userID)
+	if err != nil {
+		return "", err
+	}
+	if c.Outcome != sunset.Rescued || c.Open() {
+		return "", sunset.Faultf(sunset.Conflict, "%s was not rescued; only a rescued user gets a new password", c.UserName)
+	}
+	snap, err := w.snapshotOf(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	err = w.underLease(ctx, c, "rescue/"+c.ID, func(c sunset.Case) error {
+		password, err = w.IAM.GiveNewPassword(ctx, snap, w.changes(c))
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return password, w.recordCase(ctx, c, "new-password", by, "", fmt.Sprintf("%s got a one-time password, to be changed at the first sign-in; %s asked for it.", c.UserName, by), nil)
 }
 
 // wakeRequest lets a case that waits for its approvers go on, because there is nothing left to decide.
