@@ -32,6 +32,7 @@ const (
 	casePrefix    = "case/"
 	cleanupPrefix = "cleanup/"
 	pauseKey      = "control/pause"
+	dayPrefix     = "turns/"
 )
 
 // change reads the row under key, lets f alter it and writes it back; again where somebody else was faster. f learns

@@ -129,7 +129,8 @@ func (b *Book) Release(ctx context.Context, userID, caseID, holder string) error
 }
 
 // Rescue stores a person's wish to have the user back, which no deletion gets past. The first wish stands; a second
-// finds it. It is a Conflict that says who won where the deletion has begun or the case has ended.
+// finds it. It is a Conflict that says who won where the deletion has begun or the case has ended; but a case that has
+// ended and left its user disabled can still be rescued, unless its deletion had begun.
 func (b *Book) Rescue(ctx context.Context, userID string, r sunset.Rescue) (sunset.Case, error) {
 	doing := "rescuing user " + userID
 	if strings.TrimSpace(r.By) == "" {
@@ -141,7 +142,10 @@ func (b *Book) Rescue(ctx context.Context, userID string, r sunset.Rescue) (suns
 			return false, nil
 		case c.Stage == sunset.Deleting:
 			return false, sunset.Faultf(sunset.Conflict, "the rescue of %s comes too late: its deletion has begun and goes on", c.UserName)
-		case !c.Open():
+		case !c.Open() && c.Outcome == sunset.Failed && !c.DeletingSince.IsZero():
+			return false, sunset.Faultf(sunset.Conflict, "the rescue of %s comes too late: its deletion had begun %s and then failed; what is left of it stays disabled",
+				c.UserName, c.DeletingSince.UTC().Format(time.DateOnly))
+		case !c.Open() && (!c.LeftDisabled() || c.Outcome == sunset.Retained):
 			return false, sunset.Faultf(sunset.Conflict, "%s can't be rescued: its case %s ended %s as %s", c.UserName, c.ID, c.Ended.UTC().Format(time.DateOnly), c.Outcome)
 		}
 		if r.At.IsZero() {

@@ -132,6 +132,26 @@ func (b *Book) TurnsTaken(ctx context.Context) (map[string]int, error) {
 	return taken, nil
 }
 
+// dayOfTurns are the cases that were disabled on one day.
+type dayOfTurns struct {
+	Cases []string `json:"cases"`
+}
+
+// TakeTurn gives a case one of the turns of today (UTC), of which there are batch over all cleanups. ok is false where
+// all are taken. A turn once taken stays the case's: a retry finds it.
+func (b *Book) TakeTurn(ctx context.Context, caseID string, batch int) (ok bool, err error) {
+	day := b.clock.Now().UTC().Format(time.DateOnly)
+	_, err = change(ctx, b.rows, dayPrefix+day, "taking a turn of "+day+" for case "+caseID, func(d *dayOfTurns, _ bool) (bool, error) {
+		if ok = slices.Contains(d.Cases, caseID); ok || len(d.Cases) >= batch {
+			return false, nil
+		}
+		d.Cases = append(d.Cases, caseID)
+		ok = true
+		return true, nil
+	})
+	return ok && err == nil, err
+}
+
 // Holding gives the case that keeps a cleanup's later turns waiting, the earliest turn's where several do.
 func (b *Book) Holding(ctx context.Context, cleanupID string) (sunset.Case, bool, error) {
 	holding, err := b.holding(ctx, cleanupID)
@@ -151,7 +171,10 @@ func (b *Book) ResumeTurns(ctx context.Context, cleanupID, by string) error {
 		return err
 	}
 	for _, c := range holding {
-		if _, err := b.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error { c.Holds = false; return nil }); err != nil {
+		if _, err := b.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+			c.Holds, c.Resumed = false, true
+			return nil
+		}); err != nil {
 			return err
 		}
 	}

@@ -50,7 +50,7 @@ func TestDirIsPrivateAndLeavesNothingElse(t *testing.T) {
 	require.Equal(t, []string{"objects/evidence/case/a/000001.json", "rows/case/a.row"}, files)
 }
 
-func TestDirIsOneProcesssAtATime(t *testing.T) {
+func TestDirIsOneProcessAtATime(t *testing.T) {
 	d := open(t)
 	release, err := d.Lock()
 	require.NoError(t, err)
