@@ -143,14 +143,29 @@ type Case struct {
 	Holds bool `json:"holds,omitempty"`
 	// Resumed says that a person has seen the case's trouble and let later turns come; only a new trouble holds them again.
 	Resumed bool `json:"resumed,omitempty"`
+	// Redrives is how often the execution had been redriven when the case last failed: once more, and it may go on.
+	Redrives int `json:"redrives,omitempty"`
 }
 
 // Open reports whether the case has not come to its end.
 func (c Case) Open() bool { return c.Stage != Closed }
 
+// LeftDisabled reports whether the case has ended and left its user disabled on purpose, with the snapshot that puts it
+// back.
+func (c Case) LeftDisabled() bool {
+	return !c.Open() && c.Changed && (c.Outcome == Lapsed || c.Outcome == Failed || c.Outcome == Retained)
+}
+
 // CaseID is the name of a case and of its execution: the cleanup's and the user's ids, at most 80 characters, never
 // the user's name, which Step Functions might not take.
 func CaseID(cleanup, userID string) string { return cleanup + "-" + userID }
+
+// CleanupOf is the cleanup in a case's id. A UserId has no dash, while a cleanup's name may have some, so that "spring"
+// doesn't take the cases of "spring-2" for its own.
+func CleanupOf(caseID string) string {
+	i := strings.LastIndexByte(caseID, '-')
+	return caseID[:max(i, 0)]
+}
 
 // ChainOf is the name of a case's chain of records; CleanupChain of a cleanup's.
 func ChainOf(caseID string) string { return "case/" + caseID }
