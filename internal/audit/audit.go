@@ -20,6 +20,7 @@
 // A record that was changed, dropped, swapped, inserted or renamed breaks a link. A chain cut short, or written anew
 // from some record on, does not match the manifest. Until a cleanup has its manifest the end of its chains is not
 // proven, and neither is what a chain took on after it (a failed case that was taken up again): Report names both.
+// In the record that carries the manifest's hash everything but that hash is unproven, since nothing comes after it.
 // Whoever can rewrite a whole chain and the manifest and the cleanup's chain leaves nothing to find: against that, keep
 // the last hash of the cleanup's chain somewhere else, or the files in storage that refuses to overwrite.
 package audit
