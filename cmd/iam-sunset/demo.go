@@ -41,7 +41,7 @@ func demoCommand() *cobra.Command {
 			"Without a terminal, or with --auto, it decides by itself.",
 		Example: "  iam-sunset demo\n" +
 			"  iam-sunset demo --auto --out out/demo",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.auto = o.auto || !isTerminal(os.Stdin) || !isTerminal(cmd.OutOrStdout())
 			return o.run(cmd.Context(), cmd.OutOrStdout())
@@ -65,9 +65,6 @@ type summary struct {
 }
 
 func (o demoOptions) run(ctx context.Context, out io.Writer) error {
-	if !isTerminal(out) || os.Getenv("NO_COLOR") != "" {
-		text.DisableColors()
-	}
 	data, cleanUp, err := o.dataDir()
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func fakeAccountCommand() *cobra.Command {
 			"to forget is gone. It prints what to export for the AWS CLI and for iam-sunset itself.",
 		Example: "  iam-sunset fake-account --users 500 --addr 127.0.0.1:4566\n" +
 			"  iam-sunset fake-account",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if users < 0 || users > 5000 {
 				return hinted{fmt.Errorf("--users: %d is not a number from 0 to 5000", users), "an AWS account holds at most 5,000 IAM users"}

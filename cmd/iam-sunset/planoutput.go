@@ -33,9 +33,6 @@ func planWriter(output string, all bool) (func(io.Writer, sunset.Plan) error, er
 }
 
 func writePlanTable(w io.Writer, p sunset.Plan, all bool) error {
-	if !isTerminal(w) || os.Getenv("NO_COLOR") != "" {
-		text.DisableColors()
-	}
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Options.SeparateRows = false

@@ -9,10 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/cobra"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
@@ -24,8 +21,8 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
 
-func scanCommand() *cobra.Command {
-	var o scanOptions
+func scanCommand(c clock.Clock) *cobra.Command {
+	o := scanOptions{clock: c}
 	cmd := &cobra.Command{
 		Use:   "scan",
 		Short: "Read an account and print the plan: who is unused, who is kept, and why",
@@ -35,7 +32,7 @@ func scanCommand() *cobra.Command {
 			"  iam-sunset scan --output csv > users.csv\n" +
 			"  iam-sunset scan --skip cloudtrail,ownership        # a quick census\n" +
 			"  iam-sunset scan --users-from leavers.txt --search ~/src/infrastructure",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.scan(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -49,10 +46,16 @@ func scanCommand() *cobra.Command {
 	f.StringVar(&o.search, "search", "", "directory with code to search for names and key ids of unused users")
 	f.StringVar(&o.unused, "unused", "", "idle for longer is unused, such as 180d; not less than the settings say")
 	f.BoolVar(&o.all, "all", false, "list the kept users in the table as well")
+	for flag, words := range map[string][]string{"output": {"table", "json", "csv"}, "skip": {"cloudtrail", "ownership"}} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // both flags are there
+	}
+	_ = cmd.MarkFlagFilename("settings", "json")
+	_ = cmd.MarkFlagDirname("search")
 	return cmd
 }
 
 type scanOptions struct {
+	clock                                       clock.Clock
 	settings, output, usersFrom, search, unused string
 	skip, users                                 []string
 	all                                         bool
@@ -99,10 +102,10 @@ func (o scanOptions) scan(ctx context.Context, stdout, stderr io.Writer) error {
 	progress := newProgress(stderr)
 	defer progress.stop()
 	w := workflow.New(workflow.World{
-		AWS: cfg, Objects: dir.Objects(), Rows: dir.Rows(), Settings: settings, Clock: clock.Wall{},
+		AWS: cfg, Objects: dir.Objects(), Rows: dir.Rows(), Settings: settings, Clock: o.clock,
 		Log: slog.New(slog.DiscardHandler), Messenger: nobody{}, Progress: progress.say,
 	})
-	plan, err := w.Scan(ctx, "scan-"+time.Now().UTC().Format("20060102t150405"), request)
+	plan, err := w.Scan(ctx, "scan-"+o.clock.Now().Format("20060102t150405"), request)
 	if err != nil {
 		return err
 	}
@@ -158,21 +161,6 @@ func (o scanOptions) request() (sunset.Request, error) {
 		return r, fmt.Errorf("--users-from: %s names no user", o.usersFrom)
 	}
 	return r, nil
-}
-
-// awsConfig is the standard configuration, checked for what the SDK would only miss later and in other words.
-func awsConfig(ctx context.Context) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return aws.Config{}, hinted{fmt.Errorf("loading the AWS configuration: %w", err), "check AWS_PROFILE, AWS_CONFIG_FILE and ~/.aws/config"}
-	}
-	if cfg.Region == "" {
-		return aws.Config{}, hinted{errors.New("no AWS region is set"), "set AWS_REGION, or a region in the profile, such as us-east-1"}
-	}
-	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		return aws.Config{}, hinted{fmt.Errorf("no AWS credentials were found: %w", err), "sign in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"}
-	}
-	return cfg, nil
 }
 
 // addSearch puts into the plan where code names the users that are not active.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -97,9 +98,46 @@ func Wrap(err error, action, format string, args ...any) error {
 	}
 	return &sunset.Fault{
 		Kind: KindOf(err), Action: action,
-		Err: fmt.Errorf("%s: %s: %w", fmt.Sprintf(format, args...), action, err),
+		Err: fmt.Errorf("%s: %s: %w", fmt.Sprintf(format, args...), action, plainly(err)),
 	}
 }
+
+// plainly words what an SDK client reports as AWS, or else the network, said it: without the SDK's account of
+// operations, attempts, statuses and request ids.
+func plainly(err error) error {
+	var fault *sunset.Fault
+	var api smithy.APIError
+	var request *url.Error
+	switch {
+	case errors.As(err, &fault):
+		return err
+	case errors.As(err, &api) && api.ErrorMessage() == "":
+		return worded{err, api.ErrorCode()}
+	case errors.As(err, &api):
+		return worded{err, api.ErrorCode() + ": " + api.ErrorMessage()}
+	case errors.As(err, &request):
+		return worded{err, "no answer from " + hostOf(request.URL) + ": " + request.Err.Error()}
+	}
+	return err
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "AWS"
+	}
+	return u.Host
+}
+
+// worded is an error in other words.
+type worded struct {
+	error
+	text string
+}
+
+func (w worded) Error() string { return w.text }
+
+func (w worded) Unwrap() error { return w.error }
 
 // Gap says why action could not be read, in words without request ids, so that reading twice says the same.
 func Gap(err error, action, region string) sunset.Gap {
