@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
@@ -48,10 +49,12 @@ func (w *Workflow) Reconcile(ctx context.Context, _ struct{}) (Reconciled, error
 	n, err = w.announce(ctx, s)
 	out.Announced = n
 	try(err)
-	n, err = w.compare(ctx)
+	open, err := w.Cases.OpenCases(ctx)
+	try(err)
+	n, err = w.compare(ctx, open)
 	out.Mismatches = n
 	try(err)
-	n, err = w.closeCleanups(ctx)
+	n, err = w.closeCleanups(ctx, open)
 	out.Closed = n
 	try(err)
 	return out, errors.Join(failures...)
@@ -135,16 +138,19 @@ func (w *Workflow) announceTo(ctx context.Context, who string, requests []sunset
 
 // compare looks for cases whose execution has ended without saying so (stopped, timed out, lost), and for users that
 // carry the mark of a case that isn't open.
-func (w *Workflow) compare(ctx context.Context) (int, error) {
-	open, err := w.Cases.OpenCases(ctx)
-	if err != nil {
-		return 0, err
-	}
+func (w *Workflow) compare(ctx context.Context, open []sunset.Case) (int, error) {
 	found := 0
 	var failures []error
+	running, err := w.running(ctx, len(open))
+	if err != nil {
+		failures = append(failures, err)
+	}
 	for _, c := range open {
 		if c.Execution == "" {
 			continue // its open-cases has died between claim and start, and is tried again
+		}
+		if running[c.Execution] {
+			continue
 		}
 		lost, err := w.lost(ctx, c)
 		switch {
@@ -157,6 +163,29 @@ func (w *Workflow) compare(ctx context.Context) (int, error) {
 	}
 	marked, err := w.strays(ctx)
 	return found + marked, errors.Join(append(failures, err)...)
+}
+
+// running are the ARNs of the executions that run: a page for 1,000 cases instead of a call for each. What the list
+// doesn't have yet, or any more, is looked at one by one.
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html: "eventually consistent"
+func (w *Workflow) running(ctx context.Context, cases int) (map[string]bool, error) {
+	out := map[string]bool{}
+	if cases == 0 {
+		return out, nil
+	}
+	pages := sfn.NewListExecutionsPaginator(w.Executions, &sfn.ListExecutionsInput{
+		StateMachineArn: &w.StateMachine, StatusFilter: types.ExecutionStatusRunning, MaxResults: 1000,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return out, awsfault.Wrap(err, "states:ListExecutions", "listing the executions that run")
+		}
+		for _, x := range page.Executions {
+			out[aws.ToString(x.ExecutionArn)] = true
+		}
+	}
+	return out, nil
 }
 
 // lost says why the execution of an open case will never end it, or is empty.
@@ -211,16 +240,20 @@ func (w *Workflow) strays(ctx context.Context) (int, error) {
 }
 
 // closeCleanups ends the cleanups whose every case has ended: it counts outcomes, and writes the manifest by which a
-// cut chain shows.
-func (w *Workflow) closeCleanups(ctx context.Context) (int, error) {
+// cut chain shows. A cleanup of one of the open cases is left for later without reading its chains.
+func (w *Workflow) closeCleanups(ctx context.Context, open []sunset.Case) (int, error) {
 	cleanups, err := w.Cases.Cleanups(ctx)
 	if err != nil {
 		return 0, err
 	}
+	goesOn := map[string]bool{}
+	for _, c := range open {
+		goesOn[c.CleanupID] = true
+	}
 	closed := 0
 	var failures []error
 	for _, c := range cleanups {
-		if !c.Settled || !c.Ended.IsZero() {
+		if !c.Settled || !c.Ended.IsZero() || goesOn[c.ID] {
 			continue
 		}
 		done, err := w.closeCleanup(ctx, c)
