@@ -44,6 +44,8 @@ type hand struct {
 	name string
 	tags map[string]string
 	made []string // what was changed, for the text of a later fault
+	// pinned is when the name was last seen to be that of the id.
+	pinned time.Time
 
 	// Of a deletion: the denies that are on the user, the virtual MFA devices that went, and what could not be recorded
 	// of putting a deny back.
@@ -69,7 +71,7 @@ func (a *Account) handOn(ctx context.Context, snap sunset.Snapshot, rec Recorder
 		return nil, sunset.Faultf(sunset.Conflict, "user %s (%s) was made %s, not %s as its snapshot says", name, snap.User.ID,
 			aws.ToTime(u.CreateDate).UTC().Format(time.RFC3339), snap.User.Created.UTC().Format(time.RFC3339))
 	}
-	return &hand{Account: a, rec: rec, id: snap.User.ID, name: name, tags: tagsOf(u.Tags)}, nil
+	return &hand{Account: a, rec: rec, id: snap.User.ID, name: name, tags: tagsOf(u.Tags), pinned: a.clock.Now()}, nil
 }
 
 // mustHand is handOn where a user who is gone is a Conflict.
@@ -92,6 +94,35 @@ func putOff(err error) bool {
 	return code == "ConcurrentModification" || code == "EntityTemporarilyUnmodifiable"
 }
 
+// pinFor is how long a name counts as the user's after it was seen to be. IAM's writes take names alone, so that a name
+// given to somebody else within this time can't be told; a throttled or slow deletion would stretch that time.
+const pinFor = 5 * time.Second
+
+// pin looks up that the name is still that of the id, where that was last seen too long ago. Otherwise it is a Conflict.
+func (h *hand) pin(ctx context.Context) error {
+	if h.clock.Now().Sub(h.pinned) <= pinFor {
+		return nil
+	}
+	return h.pinNow(ctx)
+}
+
+func (h *hand) pinNow(ctx context.Context) error {
+	u, err := h.locate(ctx, h.id, h.name)
+	switch {
+	case err != nil:
+		return err
+	case u == nil:
+		return gone(h.id, h.name)
+	case aws.ToString(u.UserName) != h.name:
+		return sunset.Faultf(sunset.Conflict, "%s was renamed to %s while it was being changed; read it again", h, aws.ToString(u.UserName))
+	}
+	h.pinned = h.clock.Now()
+	return nil
+}
+
+// byNoName is the one change that is about a device and not about whoever has the user's name.
+const byNoName = "iam:DeleteVirtualMFADevice"
+
 // change makes one call that changes something, on record. doing says what in words that go before the user, such as
 // "deleting access key AKIA… of"; target is what the record names.
 func (h *hand) change(ctx context.Context, action, target, doing string, call func(ctx context.Context) error) error {
@@ -100,6 +131,11 @@ func (h *hand) change(ctx context.Context, action, target, doing string, call fu
 	}
 	if target != h.name {
 		target += " of " + h.name
+	}
+	if action != byNoName {
+		if err := h.pin(ctx); err != nil {
+			return h.fault(err)
+		}
 	}
 	c := Change{Phase: Intent, Action: action, Target: target}
 	if err := h.rec(ctx, c); err != nil {
@@ -113,6 +149,13 @@ func (h *hand) change(ctx context.Context, action, target, doing string, call fu
 		}
 		if slept := h.clock.Sleep(ctx, pause); slept != nil {
 			break
+		}
+		// EntityTemporarilyUnmodifiable is what IAM says of a name that was deleted and made again.
+		if action != byNoName {
+			if moved := h.pinNow(ctx); moved != nil {
+				err = moved
+				break
+			}
 		}
 		err = call(ctx)
 	}

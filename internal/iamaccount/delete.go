@@ -119,11 +119,17 @@ func (h *hand) empty(ctx context.Context, snap sunset.Snapshot, q sunset.Quarant
 	if slices.Contains(attached, sunset.ManagedDenyARN) {
 		e.denies = append(e.denies, sunset.ManagedDeny)
 	}
-	if len(e.denies) == 0 && q.Method != sunset.Deactivation {
-		if err := h.put(ctx, q.Method); err != nil {
+	if len(e.denies) == 0 {
+		// No deny vouches for the name: before anything is put on or taken from it, it is looked up again.
+		if err := h.pinNow(ctx); err != nil {
 			return e, err
 		}
-		e.denies = append(e.denies, q.Method)
+		if deny := q.DenyBy(); deny != "" {
+			if err := h.put(ctx, deny); err != nil {
+				return e, err
+			}
+			e.denies = append(e.denies, deny)
+		}
 	}
 	h.denies = e.denies
 	before := len(h.made)
@@ -327,7 +333,9 @@ func (h *hand) liftAndDelete(ctx context.Context, denies []sunset.Method) error 
 		if err != nil {
 			return err
 		}
-		pinned = pinned || found
+		if found {
+			pinned, h.pinned = true, h.clock.Now()
+		}
 	}
 	if !pinned {
 		switch u, err := h.locate(ctx, h.id, h.name); {
@@ -393,7 +401,7 @@ func (h *hand) putBack(ctx context.Context, denies []sunset.Method) (stillThere 
 			break
 		}
 	}
-	h.name, h.made = again.name, again.made
+	h.name, h.made, h.pinned = again.name, again.made, again.pinned
 	return stillThere, err
 }
 
@@ -402,7 +410,7 @@ func (h *hand) putBackOnce(ctx context.Context, denies []sunset.Method) (stillTh
 	if u == nil || err != nil {
 		return false, err
 	}
-	h.name = aws.ToString(u.UserName)
+	h.name, h.pinned = aws.ToString(u.UserName), h.clock.Now()
 	for _, deny := range denies {
 		if err := h.put(ctx, deny); err != nil && !awsfault.IsNotFound(err) {
 			return true, err

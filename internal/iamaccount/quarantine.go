@@ -46,23 +46,47 @@ func (h *hand) quarantine(ctx context.Context, snap sunset.Snapshot, how sunset.
 	if err != nil && !errors.Is(err, errNoFit) {
 		return none(err)
 	}
+	deny := method
 	if how == sunset.ByDeactivation || method == "" {
 		if err := h.deactivate(ctx, snap); err != nil {
 			return none(err)
 		}
 		method = sunset.Deactivation
 		err := h.until(ctx, "the deactivation", func() (bool, error) {
-			return h.DenyInPlace(ctx, sunset.User{ID: h.id, Name: h.name}, sunset.Quarantine{Method: method})
+			return h.DenyInPlace(ctx, sunset.User{ID: h.id, Name: h.name}, sunset.Quarantine{Method: method, Deny: deny})
 		})
 		if err != nil {
 			return none(err)
 		}
 	}
-	q := sunset.Quarantine{Method: method, At: h.clock.Now()}
+	q := sunset.Quarantine{Method: method, Deny: deny, At: h.clock.Now()}
 	if method == sunset.Deactivation && len(snap.User.Of(sunset.Password)) > 0 {
 		q.Lost = lostPassword
 	}
 	return q, nil
+}
+
+// PutDenyBack puts on again the deny with which a case has disabled the snapshot's user, where a deletion that died has
+// left it off, and reads it back. A user who is gone is a Conflict.
+func (a *Account) PutDenyBack(ctx context.Context, snap sunset.Snapshot, q sunset.Quarantine, rec Recorder) error {
+	deny := q.DenyBy()
+	if deny == "" {
+		return nil
+	}
+	h, err := a.mustHand(ctx, snap, rec)
+	if err != nil {
+		return err
+	}
+	there := func() (bool, error) {
+		return h.DenyInPlace(ctx, sunset.User{ID: h.id, Name: h.name}, sunset.Quarantine{Method: deny})
+	}
+	if ok, err := there(); ok || err != nil {
+		return err
+	}
+	if err := h.put(ctx, deny); err != nil {
+		return h.fault(err)
+	}
+	return h.fault(h.until(ctx, "the deny that was put back", there))
 }
 
 const lostPassword = "The login profile was deleted, and its password can't be put back; an operator's rescue can give a new one."
@@ -149,8 +173,8 @@ func (h *hand) attachDeny(ctx context.Context) error {
 }
 
 // DenyInPlace reads live whether what disabled the user is still there: the inline deny with nothing but the deny in
-// it, the managed one attached, or, by deactivation, no credential Active and no login profile. u is what Find has just
-// given.
+// it, the managed one attached, or, by deactivation, no credential Active and no login profile, beside the deny if one
+// was put on as well. u is what Find has just given.
 func (a *Account) DenyInPlace(ctx context.Context, u sunset.User, q sunset.Quarantine) (bool, error) {
 	switch q.Method {
 	case sunset.InlineDeny:
@@ -168,7 +192,10 @@ func (a *Account) DenyInPlace(ctx context.Context, u sunset.User, q sunset.Quara
 			return false, nil
 		}
 		profile, err := a.loginProfile(ctx, u.Name)
-		return profile == nil && err == nil, err
+		if profile != nil || err != nil || q.DenyBy() == "" {
+			return profile == nil && err == nil, err
+		}
+		return a.DenyInPlace(ctx, u, sunset.Quarantine{Method: q.DenyBy()})
 	}
 	return false, sunset.Faultf(sunset.Invalid, "user %s was disabled by %q, which is no known method", u.Name, q.Method)
 }

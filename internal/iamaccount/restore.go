@@ -78,16 +78,23 @@ func (h *hand) restore(ctx context.Context, snap sunset.Snapshot, q *sunset.Quar
 // liftDeny takes away the denies that the snapshot does not have.
 func (h *hand) liftDeny(ctx context.Context, snap sunset.Snapshot, q *sunset.Quarantine, live sunset.User, differs func(string, ...any)) error {
 	// Where the deny should be, it is taken away even if a read, late as IAM's reads are, does not show it.
-	var method sunset.Method
+	var ours sunset.Method
 	if q != nil {
-		method = q.Method
+		ours = q.DenyBy()
 	}
-	if !slices.Contains(snap.User.Attached, sunset.ManagedDenyARN) && (method == sunset.ManagedDeny || slices.Contains(live.Attached, sunset.ManagedDenyARN)) {
-		if err := h.detach(ctx, sunset.ManagedDenyARN); err != nil {
-			return err
+	inline := !slices.Contains(snap.User.Inline, sunset.DenyPolicyName) && (ours == sunset.InlineDeny || slices.Contains(live.Inline, sunset.DenyPolicyName))
+	if managed := slices.Contains(live.Attached, sunset.ManagedDenyARN); !slices.Contains(snap.User.Attached, sunset.ManagedDenyARN) {
+		switch {
+		case ours == sunset.ManagedDeny, ours == "" && managed && !inline:
+			if err := h.detach(ctx, sunset.ManagedDenyARN); err != nil {
+				return err
+			}
+		case managed:
+			// Whoever attached it, as one does where a key was stolen, did not mean ours.
+			differs("attached policy %s was added", sunset.ManagedDenyARN)
 		}
 	}
-	if slices.Contains(snap.User.Inline, sunset.DenyPolicyName) || method != sunset.InlineDeny && !slices.Contains(live.Inline, sunset.DenyPolicyName) {
+	if !inline {
 		return nil
 	}
 	document, found, err := h.inlineDocument(ctx, h.name, sunset.DenyPolicyName)

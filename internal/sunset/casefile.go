@@ -69,8 +69,18 @@ const (
 type Quarantine struct {
 	Method Method    `json:"method"`
 	At     time.Time `json:"at"`
+	// Deny is the deny that is on, which deactivation has beside it where one fitted.
+	Deny Method `json:"deny,omitempty"`
 	// Lost says in one sentence what restoring won't bring back, or is empty.
 	Lost string `json:"lost,omitempty"`
+}
+
+// DenyBy is the deny that the case put on, or empty where none fitted.
+func (q Quarantine) DenyBy() Method {
+	if q.Method == Deactivation {
+		return q.Deny
+	}
+	return q.Method
 }
 
 // Snapshot is everything needed to put a user back, written before the first change.
