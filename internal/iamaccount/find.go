@@ -58,6 +58,15 @@ func (a *Account) nameOf(ctx context.Context, userID string) (string, error) {
 	return name, err
 }
 
+// NameNow is what the user with the id is called now; empty where no user has it.
+func (a *Account) NameNow(ctx context.Context, userID, name string) (string, error) {
+	u, err := a.locate(ctx, userID, name)
+	if u == nil || err != nil {
+		return "", err
+	}
+	return aws.ToString(u.UserName), nil
+}
+
 // Find reads the user with the id live and whole: credentials with their last use, MFA devices, groups, policies,
 // boundary and tags, in at most 12 calls. name is what it was called when last seen; where it was renamed, all users
 // are looked through. found is false where no user has the id: one who merely has the name is never given.

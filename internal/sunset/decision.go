@@ -108,12 +108,18 @@ func Barred(s Settings, email, starter, subjectARN string) string {
 	switch {
 	case !ok:
 		return email + " is not an approver in today's settings"
-	case starter != "" && (named(starter, a.Email) || slices.ContainsFunc(a.Principals, func(p string) bool { return samePrincipal(p, starter) })):
+	case a.Is(starter):
 		return email + " started this cleanup"
-	case named(subjectARN, a.Email), slices.ContainsFunc(a.Principals, func(p string) bool { return samePrincipal(p, subjectARN) }):
+	case a.Is(subjectARN):
 		return email + " is the subject of this case"
 	}
 	return ""
+}
+
+// Is reports whether who, an address or an ARN, is this approver: by the address, by a principal that the settings name,
+// or as a user or session that is called by the address. Nobody is the empty one.
+func (a Approver) Is(who string) bool {
+	return who != "" && (named(who, a.Email) || slices.ContainsFunc(a.Principals, func(p string) bool { return samePrincipal(p, who) }))
 }
 
 // named reports whether who is the address itself, or the ARN of a session or user that is called by it, as IAM

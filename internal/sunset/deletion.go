@@ -35,6 +35,8 @@ type DeletionFacts struct {
 	Request       ApprovalRequest
 	Decisions     []Decision // of this request, only those whose MAC holds
 	Forged        int        // decisions found whose MAC does not hold
+	// Disabled is when the case's soak began by its records, which can't be overwritten as its row can.
+	Disabled time.Time
 	// Own says why the product must never touch this user, or is empty.
 	Own string
 	// Paused is why everything is paused, or empty.
@@ -110,6 +112,8 @@ func RefuseDeletion(f DeletionFacts) []Refusal {
 		no(ThenRecheck, "what disabled %s is not in place", who)
 	case f.Now.Sub(c.Quarantine.At) < s.Soak.Std(), f.Now.Sub(c.SoakFrom) < s.Soak.Std(), f.Now.Before(c.SoakUntil):
 		no(ThenRecheck, "%s has not soaked for %s yet", who, s.Soak)
+	case f.Disabled.IsZero() || f.Now.Sub(f.Disabled) < s.Soak.Std():
+		no(ThenRecheck, "by its records %s has not soaked for %s yet", who, s.Soak)
 	}
 	for _, sig := range f.Signals {
 		no(ThenRecheck, "heard in the soak: %s", sig.Detail)

@@ -56,6 +56,8 @@ func TestEachConditionRefusesDeletion(t *testing.T) {
 		{"soaking again too lately", func(f *facts) { f.Case.SoakFrom = ago(14*day - time.Second) }, sunset.ThenRecheck, "not soaked"},
 		{"the soak has not ended", func(f *facts) { f.Case.SoakUntil = now.Add(time.Second) }, sunset.ThenRecheck, "not soaked"},
 		{"today's soak is longer", func(f *facts) { f.Settings.Soak = sunset.Days(16) }, sunset.ThenRecheck, "not soaked"},
+		{"not disabled by its records", func(f *facts) { f.Disabled = time.Time{} }, sunset.ThenRecheck, "by its records"},
+		{"disabled too lately by its records", func(f *facts) { f.Disabled = ago(14*day - time.Second) }, sunset.ThenRecheck, "by its records"},
 		{"a signal", func(f *facts) {
 			f.Signals = []sunset.Signal{{Kind: sunset.DeniedCall, At: ago(day), Detail: "GetObject"}}
 		}, sunset.ThenRecheck, "GetObject"},

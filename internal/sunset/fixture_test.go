@@ -82,7 +82,7 @@ func deletable() sunset.DeletionFacts {
 	return sunset.DeletionFacts{
 		Now: now, Settings: s, Case: c, Snapshot: snap, Live: live, Found: true, DenyInPlace: true, Heard: c.Heard,
 		References: refs, Request: r, Decisions: []sunset.Decision{decide(r, "ann@example.com", sunset.ChooseDelete)},
-		Deleted: 1, Users: 100, Holder: "me",
+		Deleted: 1, Users: 100, Holder: "me", Disabled: ago(15 * day),
 	}
 }
 

@@ -35,8 +35,11 @@ func (w *Workflow) DeleteAllArtifacts(ctx context.Context, in Invocation) (Delet
 }
 
 func (w *Workflow) deleteUnderLease(ctx context.Context, c sunset.Case, holder string) (Deletion, error) {
-	_, s, err := w.caseSettings(ctx, c)
+	file, s, err := w.caseSettings(ctx, c)
 	if err != nil {
+		return Deletion{}, err
+	}
+	if err := file.fits(c); err != nil {
 		return Deletion{}, err
 	}
 	snap, err := w.snapshotOf(ctx, c)
@@ -49,10 +52,11 @@ func (w *Workflow) deleteUnderLease(ctx context.Context, c sunset.Case, holder s
 			return done, err
 		}
 	}
-	facts, err := w.deletionFacts(ctx, c, snap, s, holder, resuming)
+	facts, err := w.deletionFacts(ctx, c, file, snap, holder, resuming)
 	if err != nil {
 		return Deletion{}, err
 	}
+	s = facts.Settings
 	if refusals := sunset.RefuseDeletion(facts); len(refusals) > 0 {
 		return w.refuse(ctx, c, facts, refusals)
 	}
@@ -67,6 +71,15 @@ func (w *Workflow) deleteUnderLease(ctx context.Context, c sunset.Case, holder s
 		return nil
 	}); err != nil {
 		return Deletion{}, err
+	}
+	if !resuming {
+		// Others may have begun since the cap was counted. Of two who see each other both step back.
+		if facts.Deleted, facts.Users, err = w.deletedBy(ctx, c); err != nil {
+			return Deletion{}, err
+		}
+		if refusals := sunset.RefuseDeletion(facts); len(refusals) > 0 {
+			return w.refuse(ctx, c, facts, refusals)
+		}
 	}
 	if err := w.recordCase(ctx, c, "deleting", "iam-sunset", "", fmt.Sprintf(
 		"%s will now be deleted: it is the planned user, its quarantine is in place, nothing was heard up to %s, and the decisions hold.",
@@ -118,26 +131,50 @@ func (w *Workflow) deleted(ctx context.Context, c sunset.Case, outcome sunset.Ou
 	return Deletion{Status: string(outcome), Reason: why}, err
 }
 
-// deletionFacts reads everything that decides, now.
-func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, snap sunset.Snapshot, s sunset.Settings, holder string, resuming bool) (sunset.DeletionFacts, error) {
-	f := sunset.DeletionFacts{Settings: s, Case: c, Snapshot: snap, Holder: holder, Signals: c.Signals}
-	caller, err := w.IAM.Caller(ctx)
+// deletionFacts reads everything that decides, now: what takes long first, and last what somebody may change at any
+// moment to keep the user.
+func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, file caseFile, snap sunset.Snapshot, holder string, resuming bool) (sunset.DeletionFacts, error) {
+	f := sunset.DeletionFacts{Case: c, Snapshot: snap, Holder: holder}
+	s, err := w.liveSettings(ctx, file.Request)
 	if err != nil {
 		return f, err
 	}
-	if f.Live, f.Found, err = w.IAM.Find(ctx, c.UserID, c.UserName); err != nil {
+	f.Settings = s
+	caller, err := w.callerFor(ctx, c)
+	if err != nil {
 		return f, err
 	}
-	if f.Found {
-		f.Own = w.own(f.Live, s, caller)
-		if resuming {
+	story, err := w.storyOf(ctx, c)
+	if err != nil {
+		return f, err
+	}
+	f.Disabled = story.listening
+	name, err := w.IAM.NameNow(ctx, c.UserID, c.UserName)
+	if err != nil {
+		return f, err
+	}
+	if f.Found = name != ""; f.Found {
+		if resuming && story.lifted && c.Quarantine != nil {
 			// A try that died between taking the deny off and deleting the user left it without one.
-			if _, err := w.IAM.Quarantine(ctx, snap, s.Disable, w.changes(c)); err != nil {
+			if err := w.IAM.PutDenyBack(ctx, snap, *c.Quarantine, w.changes(c)); err != nil {
 				return f, err
 			}
-			if f.Live, f.Found, err = w.IAM.Find(ctx, c.UserID, c.UserName); err != nil {
-				return f, err
-			}
+		}
+		if f.References, f.OwnershipGaps, err = w.askOwnership(ctx, snap.User, s); err != nil {
+			return f, err
+		}
+		heard, until, err := w.hear(ctx, c, sunset.User{ID: c.UserID, Name: name}, s)
+		if err != nil {
+			return f, err
+		}
+		f.Signals, f.Heard = heard, until
+		if f.Live, f.Found, err = w.IAM.Find(ctx, c.UserID, name); err != nil {
+			return f, err
+		}
+	}
+	if f.Found {
+		if f.Own = w.own(f.Live, s, caller); f.Own == "" {
+			f.Own = w.own(snap.User, s, caller)
 		}
 		if c.Quarantine != nil {
 			if f.DenyInPlace, err = w.IAM.DenyInPlace(ctx, f.Live, *c.Quarantine); err != nil {
@@ -146,17 +183,9 @@ func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, snap sunset
 		}
 		drift := sunset.Drift(c, snap, f.Live, w.Clock.Now())
 		if resuming {
-			drift = additions(drift, snap)
+			drift = additions(drift, snap, f.Live)
 		}
-		if f.References, f.OwnershipGaps, err = w.askOwnership(ctx, snap.User, s); err != nil {
-			return f, err
-		}
-		heard, until, err := w.hear(ctx, c, f.Live, s)
-		if err != nil {
-			return f, err
-		}
-		f.Signals = sunset.MergeSignals(f.Signals, append(drift, heard...))
-		f.Heard = until
+		f.Signals = append(f.Signals, drift...)
 	}
 	if c.RequestID != "" {
 		if f.Request, err = w.Desk.Request(ctx, c.RequestID); err != nil {
@@ -169,38 +198,61 @@ func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, snap sunset
 	if f.Paused, err = w.Cases.Paused(ctx); err != nil {
 		return f, err
 	}
-	all, err := w.Cases.Cases(ctx)
-	if err != nil {
+	if f.Deleted, f.Users, err = w.deletedBy(ctx, c); err != nil {
 		return f, err
 	}
-	for _, other := range all {
-		if other.CleanupID == c.CleanupID && other.UserID != c.UserID && (other.Outcome == sunset.Deleted || other.Outcome == sunset.Retained) {
-			f.Deleted++
-		}
-	}
-	cleanup, err := w.Cases.Cleanup(ctx, c.CleanupID)
-	if err != nil {
+	switch now, err := w.liveSettings(ctx, file.Request); {
+	case err != nil:
 		return f, err
+	case now.Digest() != s.Digest():
+		return f, sunset.Faultf(sunset.Conflict, "the settings were changed while everything about %s was read; it is read again", c.UserName)
 	}
-	f.Users = cleanup.Users
 	// The row again, last: a rescue or a lost lease since the first read counts.
 	if f.Case, err = w.Cases.Get(ctx, c.UserID); err != nil {
 		return f, err
 	}
+	f.Signals = sunset.MergeSignals(f.Case.Signals, f.Signals)
 	f.Now = w.Clock.Now()
 	return f, nil
 }
 
+// deletedBy counts what the cap is about: users whom this cleanup has deleted or is deleting, and those whom others in
+// the account have since it looked, because its number of users is of then.
+func (w *Workflow) deletedBy(ctx context.Context, c sunset.Case) (deleted, users int, err error) {
+	cleanup, err := w.Cases.Cleanup(ctx, c.CleanupID)
+	if err != nil {
+		return 0, 0, err
+	}
+	all, err := w.Cases.Cases(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, other := range all {
+		switch {
+		case other.UserID == c.UserID, other.Account != c.Account:
+		case other.Stage == sunset.Deleting:
+			deleted++
+		case other.Outcome != sunset.Deleted && other.Outcome != sunset.Retained:
+		case other.CleanupID == c.CleanupID, other.Ended.After(cleanup.Began):
+			deleted++
+		}
+	}
+	return deleted, cleanup.Users, nil
+}
+
 // additions leaves out what a deletion that was broken off has itself taken away: after the point of no return a
-// missing artifact is our own doing, while anything new or used is still somebody's.
-func additions(drift []sunset.Signal, snap sunset.Snapshot) []sunset.Signal {
-	had := map[string]bool{}
+// missing artifact is our own doing, while anything new, changed or used is still somebody's.
+func additions(drift []sunset.Signal, snap sunset.Snapshot, live sunset.User) []sunset.Signal {
+	taken := map[string]bool{}
 	for _, a := range snap.User.Artifacts() {
-		had[a.ID] = true
+		taken[a.ID] = true
+	}
+	for _, a := range live.Artifacts() {
+		delete(taken, a.ID)
 	}
 	var out []sunset.Signal
 	for _, sig := range drift {
-		if (sig.Kind == sunset.CredentialDrift || sig.Kind == sunset.ArtifactDrift) && had[sig.About] {
+		if (sig.Kind == sunset.CredentialDrift || sig.Kind == sunset.ArtifactDrift) && taken[sig.About] {
 			continue
 		}
 		out = append(out, sig)
@@ -232,13 +284,20 @@ func (w *Workflow) refuse(ctx context.Context, c sunset.Case, f sunset.DeletionF
 		_, err := w.end(ctx, c, sunset.Skipped, first.Text)
 		return Deletion{Status: "ended", Reason: first.Text}, err
 	}
-	if out.Status == string(sunset.ThenRecheck) && c.DeletingSince.IsZero() {
+	if out.Status == string(sunset.ThenRecheck) {
 		if err := w.Desk.Supersede(ctx, c.ID, ""); err != nil {
 			return Deletion{}, err
 		}
-		if _, err := w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error { c.Stage = sunset.Soaking; return nil }); err != nil {
-			return Deletion{}, err
-		}
 	}
-	return out, nil
+	// A deletion that was begun and does not go on now holds nobody: a rescue or a restore may come first.
+	_, err := w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		if c.Open() {
+			c.Stage = sunset.Soaking
+		}
+		if f.Case.DeletingSince.IsZero() {
+			c.DeletingSince = time.Time{}
+		}
+		return nil
+	})
+	return out, err
 }

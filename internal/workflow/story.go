@@ -1,0 +1,59 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+// story is what a case's records say where its row alone should not be believed: rows can be overwritten, records can't.
+type story struct {
+	// listening is since when the user has been listened to: when it was disabled, or when a soak began again.
+	listening time.Time
+	// lifted says that the last that the case did to its deny was to take it off, or to try.
+	lifted bool
+}
+
+func (w *Workflow) storyOf(ctx context.Context, c sunset.Case) (story, error) {
+	records, err := w.Records.Chain(ctx, sunset.ChainOf(c.ID))
+	if err != nil {
+		return story{}, err
+	}
+	var s story
+	for _, r := range records {
+		switch r.Kind {
+		case "disabled", "soak-again":
+			s.listening = r.At
+		case "intent", "outcome":
+			var done struct {
+				Action string `json:"action"`
+				Target string `json:"target"`
+				Failed bool   `json:"failed"`
+			}
+			if err := json.Unmarshal(r.Data, &done); err != nil {
+				return story{}, sunset.Faultf(sunset.Internal, "reading record %d of case %s: %w", r.Seq, c.ID, err)
+			}
+			if !strings.Contains(done.Target, sunset.DenyPolicyName) && !strings.Contains(done.Target, sunset.ManagedDenyARN) {
+				continue
+			}
+			switch {
+			case strings.HasPrefix(done.Action, "iam:De"): // DeleteUserPolicy, DetachUserPolicy; also one that failed may have been done
+				s.lifted = true
+			case r.Kind == "outcome" && !done.Failed:
+				s.lifted = false
+			}
+		}
+	}
+	return s, nil
+}
+
+// fits reports as a fault that a case's row does not say what was written, once, when the case was opened.
+func (f caseFile) fits(c sunset.Case) error {
+	if f.CaseID != c.ID || f.CleanupID != c.CleanupID || f.Account != c.Account || f.Entry.User.ID != c.UserID || f.Starter != c.Starter {
+		return sunset.Faultf(sunset.Internal, "the row of case %s does not say what was written down when it was opened; somebody has changed one of the two", c.ID)
+	}
+	return nil
+}
