@@ -2,6 +2,7 @@ package sunset
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ const (
 // ClassRule is one line of the classification. The first that matches names the class, and is shown in the plan.
 type ClassRule struct {
 	Class Class  `json:"class"`
-	On    string `json:"on"`    // tag, path, name, agent, has
+	On    string `json:"on"`    // tag, path, name, agent, calls, has
 	Match string `json:"match"` // for tag "key=glob", else a glob; for has: password, key, service-credential
 }
 
@@ -59,6 +60,11 @@ func ClassRules() []ClassRule {
 		{CI, "agent", "*github-actions*"},
 		{CI, "agent", "*terraform*"},
 		{Human, "agent", "*mozilla*"},
+		{CI, "calls", "codedeploy*"},
+		{CI, "calls", "codepipeline*"},
+		{Programmatic, "calls", "ses*"},
+		{Programmatic, "calls", "bedrock*"},
+		{Human, "calls", "signin*"},
 		{Human, "has", "password"},
 		{Programmatic, "has", "key"},
 		{Programmatic, "has", "service-credential"},
@@ -93,6 +99,11 @@ func (r ClassRule) matches(u User, last *Activity) bool {
 		return glob(r.Match, u.Name)
 	case "agent":
 		return last != nil && glob(r.Match, last.Agent)
+	case "calls":
+		if last != nil && glob(r.Match, last.Service) {
+			return true
+		}
+		return slices.ContainsFunc(u.Credentials, func(c Credential) bool { return c.Service != "" && glob(r.Match, c.Service) })
 	case "has":
 		kinds := map[string]CredentialKind{"password": Password, "key": AccessKey, "service-credential": ServiceCredential}
 		return len(u.Of(kinds[r.Match])) > 0
@@ -124,20 +135,33 @@ func OwnerOf(u User) Owner {
 	return Owner{}
 }
 
+// CreatorOf takes whoever made a user for its owner, by the ARN under which they did. A role's session is often named after
+// a person.
+func CreatorOf(arn string) Owner {
+	if arn == "" {
+		return Owner{}
+	}
+	o := Owner{Name: arn, From: "created by"}
+	if name := arn[strings.LastIndex(arn, "/")+1:]; strings.Contains(name, "@") {
+		o.Email = name
+	}
+	return o
+}
+
 // CodeManaged names the tool whose tags say that code made the user, or is empty. Such a user would come back, or its
 // stack would break, if it was deleted by hand.
 func CodeManaged(tags map[string]string) string {
-	for k, v := range tags {
-		key := strings.ToLower(k)
-		switch {
-		case strings.HasPrefix(key, "aws:cloudformation:"):
-			return "CloudFormation"
-		case strings.Contains(key, "terraform"), (key == "managed-by" || key == "managedby") && strings.Contains(strings.ToLower(v), "terraform"):
-			return "Terraform"
-		case strings.Contains(key, "pulumi"), (key == "managed-by" || key == "managedby") && strings.Contains(strings.ToLower(v), "pulumi"):
-			return "Pulumi"
-		case strings.HasPrefix(key, "aws-cdk:"):
-			return "CDK"
+	for _, tool := range []struct{ name, key, word string }{
+		{"CloudFormation", "aws:cloudformation:", "cloudformation"},
+		{"CDK", "aws-cdk:", "cdk"},
+		{"Terraform", "terraform", "terraform"},
+		{"Pulumi", "pulumi", "pulumi"},
+	} {
+		for k, v := range tags {
+			key := strings.ToLower(k)
+			if strings.HasPrefix(key, tool.key) || ((key == "managed-by" || key == "managedby") && strings.Contains(strings.ToLower(v), tool.word)) {
+				return tool.name
+			}
 		}
 	}
 	return ""

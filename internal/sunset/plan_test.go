@@ -147,4 +147,39 @@ func TestClassify(t *testing.T) {
 		require.Equal(t, row.want, class, row.u.Name)
 		require.Equal(t, class == sunset.Unexplained, rule == "")
 	}
+	class, rule := sunset.Classify(sunset.User{Name: "x"}, &sunset.Activity{Service: "codedeploy.amazonaws.com"})
+	require.Equal(t, sunset.CI, class)
+	require.Equal(t, "calls codedeploy*", rule)
+	class, _ = sunset.Classify(sunset.User{Name: "x", Credentials: []sunset.Credential{{Kind: sunset.Password}, {Kind: sunset.AccessKey, Service: "ses"}}}, nil)
+	require.Equal(t, sunset.Programmatic, class)
+}
+
+func TestOwners(t *testing.T) {
+	for _, row := range []struct {
+		u    sunset.User
+		want sunset.Owner
+	}{
+		{sunset.User{Tags: map[string]string{"Owner": "ann@example.com", "team": "ops"}}, sunset.Owner{Email: "ann@example.com", Name: "ann@example.com", From: "tag owner"}},
+		{sunset.User{Tags: map[string]string{"team": "ops"}}, sunset.Owner{Name: "ops", From: "tag team"}},
+		{sunset.User{Name: "bo@example.com"}, sunset.Owner{Email: "bo@example.com", Name: "bo@example.com", From: "user name"}},
+		{sunset.User{Name: "bo", Tags: map[string]string{"owner": " "}}, sunset.Owner{}},
+	} {
+		require.Equal(t, row.want, sunset.OwnerOf(row.u))
+	}
+	const session = "arn:aws:sts::1:assumed-role/admin/cy@example.com"
+	require.Equal(t, sunset.Owner{Email: "cy@example.com", Name: session, From: "created by"}, sunset.CreatorOf(session))
+	require.Equal(t, sunset.Owner{Name: "arn:aws:iam::1:user/dee", From: "created by"}, sunset.CreatorOf("arn:aws:iam::1:user/dee"))
+	require.Equal(t, sunset.Owner{}, sunset.CreatorOf(""))
+}
+
+func TestCodeManaged(t *testing.T) {
+	for want, tags := range map[string]map[string]string{
+		"CloudFormation": {"aws:cloudformation:stack-name": "x", "terraform": "true"},
+		"Terraform":      {"managed-by": "Terraform"},
+		"Pulumi":         {"pulumi:project": "x"},
+		"CDK":            {"aws-cdk:id": "x"},
+		"":               {"managed-by": "hand"},
+	} {
+		require.Equal(t, want, sunset.CodeManaged(tags))
+	}
 }

@@ -19,6 +19,7 @@ type event struct {
 	UserIdentity *struct {
 		Type           string `json:"type"`
 		PrincipalID    string `json:"principalId"`
+		ARN            string `json:"arn"`
 		SessionContext struct {
 			SessionIssuer struct {
 				PrincipalID string `json:"principalId"`

@@ -3,6 +3,7 @@ package trail
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -22,32 +23,61 @@ type Rename struct {
 // be read is a fault: a name that was missed would hide its user's acts.
 func (t *Trail) Renames(ctx context.Context, since, until time.Time) ([]Rename, error) {
 	var out []Rename
+	err := t.named(ctx, "UpdateUser", since, until, func(e event) error {
+		var p struct{ UserName, NewUserName string }
+		if err := json.Unmarshal(e.RequestParameters, &p); err != nil {
+			return &sunset.Fault{Kind: sunset.Internal, Action: lookupAction, Err: fmt.Errorf("reading a rename of %s: %w", e.EventTime, err)}
+		}
+		if p.UserName != "" && p.NewUserName != "" && p.UserName != p.NewUserName {
+			out = append(out, Rename{At: e.EventTime, From: p.UserName, To: p.NewUserName})
+		}
+		return nil
+	})
+	slices.SortStableFunc(out, func(a, b Rename) int { return a.At.Compare(b.At) })
+	return out, err
+}
+
+// Creators says who made the users that were made since, by UserId: ARNs, one CreateUser look-up where IAM's events
+// are. It tells people whom to ask and decides nothing, so that an event that does not say is passed over.
+func (t *Trail) Creators(ctx context.Context, since, until time.Time) (map[string]string, error) {
+	out := map[string]string{}
+	err := t.named(ctx, "CreateUser", since, until, func(e event) error {
+		var made struct {
+			User struct {
+				UserID string `json:"userId"`
+			} `json:"user"`
+		}
+		if json.Unmarshal(e.ResponseElements, &made) == nil && made.User.UserID != "" && e.UserIdentity != nil {
+			out[made.User.UserID] = e.UserIdentity.ARN
+		}
+		return nil
+	})
+	return out, err
+}
+
+// named reads all successful events of a name where IAM's events are.
+func (t *Trail) named(ctx context.Context, name string, since, until time.Time, f func(event) error) error {
 	l := t.lane(t.iamRegion())
-	q := lookup{key: types.LookupAttributeKeyEventName, value: "UpdateUser", since: since, until: until}
+	q := lookup{key: types.LookupAttributeKeyEventName, value: name, since: since, until: until}
 	for {
 		page, err := l.page(ctx, q, time.Time{})
 		if err != nil {
-			return nil, l.fault(err)
+			return l.fault(err)
 		}
 		for _, raw := range page.Events {
 			e, err := readEvent(raw)
 			if err != nil {
-				return nil, l.fault(err)
+				return l.fault(err)
 			}
 			if e.ErrorCode != "" {
 				continue
 			}
-			var p struct{ UserName, NewUserName string }
-			if err := json.Unmarshal(e.RequestParameters, &p); err != nil {
-				return nil, &sunset.Fault{Kind: sunset.Internal, Action: lookupAction, Err: err}
-			}
-			if p.UserName != "" && p.NewUserName != "" && p.UserName != p.NewUserName {
-				out = append(out, Rename{At: e.EventTime, From: p.UserName, To: p.NewUserName})
+			if err := f(e); err != nil {
+				return err
 			}
 		}
 		if q.token = aws.ToString(page.NextToken); q.token == "" {
-			slices.SortStableFunc(out, func(a, b Rename) int { return a.At.Compare(b.At) })
-			return out, nil
+			return nil
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
@@ -56,4 +58,21 @@ func TestRenamesThatCanNotBeReadAreAFault(t *testing.T) {
 		require.Equal(t, "cloudtrail:LookupEvents", sunset.ActionOf(err))
 		remove()
 	}
+}
+
+func TestCreatorsAreThoseWhoMadeUsers(t *testing.T) {
+	w := newWorld(t, "us-east-1")
+	client := iam.NewFromConfig(w.server.Config("us-east-1"))
+	made, err := client.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("fresh")})
+	require.NoError(t, err)
+	_, err = client.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("fresh")})
+	require.Error(t, err, "an attempt makes nobody")
+	w.pass(3 * time.Hour)
+	var creators map[string]string
+	require.NoError(t, w.run(func(ctx context.Context) (err error) {
+		creators, err = w.trail().Creators(ctx, w.clock.Now().Add(-90*day), w.clock.Now())
+		return err
+	}))
+	require.Len(t, creators, 1)
+	require.Contains(t, creators[aws.ToString(made.User.UserId)], ":assumed-role/")
 }

@@ -14,11 +14,12 @@ const trailReach = 90 * 24 * time.Hour
 
 // crosscheckPart is what one round found, kept in the store until the last round puts all together.
 type crosscheckPart struct {
-	Regions []string       `json:"regions"`
-	Until   time.Time      `json:"until"`
-	Renames []trail.Rename `json:"renames,omitempty"`
-	Gaps    []sunset.Gap   `json:"gaps,omitempty"`
-	Found   trail.Result   `json:"found"`
+	Regions  []string          `json:"regions"`
+	Until    time.Time         `json:"until"`
+	Renames  []trail.Rename    `json:"renames,omitempty"`
+	Creators map[string]string `json:"creators,omitempty"` // of users, by UserId
+	Gaps     []sunset.Gap      `json:"gaps,omitempty"`
+	Found    trail.Result      `json:"found"`
 }
 
 // CrosscheckCloudTrail is the state of that name: it asks every open region about the users that still look unused.
@@ -67,6 +68,9 @@ func (w *Workflow) CrosscheckCloudTrail(ctx context.Context, in Invocation) (Cro
 		}
 		whole.Regions, whole.Until, whole.Renames = p.Regions, p.Until, p.Renames
 		whole.Gaps = append(whole.Gaps, p.Gaps...)
+		if p.Creators != nil {
+			whole.Creators = p.Creators
+		}
 		whole.Found.Add(p.Found)
 	}
 	d.addTrail(whole)
@@ -121,6 +125,9 @@ func (w *Workflow) firstRound(ctx context.Context, d draft, part *crosscheckPart
 		return nil
 	}
 	part.Renames, err = w.Trail.Renames(ctx, part.Until.Add(-trailReach), part.Until)
+	if err == nil {
+		part.Creators, err = w.Trail.Creators(ctx, part.Until.Add(-trailReach), part.Until)
+	}
 	switch kind := sunset.KindOf(err); {
 	case err != nil && kind == sunset.AccessDenied:
 		part.Gaps = append(part.Gaps, gapOf(err, "cloudtrail:LookupEvents", "us-east-1"))
@@ -176,6 +183,9 @@ func (d *draft) addTrail(p crosscheckPart) {
 		}
 		e.TrailRead = true
 		e.FormerNames = trail.FormerNamesOf(e.User.Name, p.Renames)
+		if e.Owner == (sunset.Owner{}) {
+			e.Owner = sunset.CreatorOf(p.Creators[e.User.ID])
+		}
 		evidence := p.Found.Evidence[e.User.ID]
 		if last, ok := p.Found.Last[e.User.ID]; ok {
 			e.LastSeen = &last
