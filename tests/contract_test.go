@@ -80,12 +80,16 @@ func TestEveryTaskRetriesAndCatchesByKind(t *testing.T) {
 			} else {
 				require.NotContains(t, retried, string(kind), "%s would retry what needs a person", name)
 			}
-			require.Contains(t, caught, string(kind), name)
+			if name != "Failed" { // it fails, so that a redrive runs it again
+				require.Contains(t, caught, string(kind), name)
+			}
 		}
 		for _, own := range []string{"Lambda.ServiceException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException", "Lambda.Unknown", "Sandbox.Timedout"} {
 			require.Contains(t, retried, own, name)
 		}
-		require.Equal(t, "States.ALL", caught[len(caught)-1], name)
+		if name != "Failed" {
+			require.Equal(t, "States.ALL", caught[len(caught)-1], name)
+		}
 	}
 }
 

@@ -236,7 +236,7 @@ func (v *verifier) checkCleanup(id string) {
 		v.checkEnd(end)
 	}
 	for _, name := range v.names() {
-		if c := v.chains[name]; !listed[name] && (c.cleanupID() == id || strings.HasPrefix(name, sunset.ChainOf(id+"-"))) {
+		if c := v.chains[name]; !listed[name] && (c.cleanupID() == id || strings.HasPrefix(name, "case/") && sunset.CleanupOf(strings.TrimPrefix(name, "case/")) == id) {
 			v.bad(c.entries[0].file, c.entries[0].seq, "%s is not in the manifest of its cleanup", name)
 		}
 	}

@@ -153,6 +153,9 @@ type Case struct {
 	Holds bool `json:"holds,omitempty"`
 	// Resumed says that a person has seen the case's trouble and let later turns come; only a new trouble holds them again.
 	Resumed bool `json:"resumed,omitempty"`
+	// Logged says that the end is on record. Until then the execution is still to find out, and no other case may take
+	// the row.
+	Logged bool `json:"logged,omitempty"`
 	// Redrives is how often the execution had been redriven when the case last failed: once more, and it may go on.
 	Redrives int `json:"redrives,omitempty"`
 }

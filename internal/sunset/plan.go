@@ -84,6 +84,8 @@ type Around struct {
 	Request  Request
 	// InCase says that the UserId has an open case.
 	InCase func(userID string) bool
+	// Left says in a sentence which case has ended and left the user disabled, or is empty.
+	Left func(userID string) string
 	// Own says why the product must never touch this user: the caller, an approver's own, the product's own.
 	Own func(User) string
 	// Gaps are what could not be read for anybody.
@@ -170,6 +172,11 @@ func judge(e Entry, a Around) []Reason {
 	}
 	if a.InCase != nil && a.InCase(u.ID) {
 		add(InCase, "another case on it is open")
+	}
+	if a.Left != nil {
+		if why := a.Left(u.ID); why != "" {
+			add(InCase, "%s", why)
+		}
 	}
 	switch age := a.Now.Sub(u.Created); {
 	case u.Created.IsZero() || u.ID == "":

@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -61,6 +62,19 @@ func (w *Workflow) end(ctx context.Context, c sunset.Case, outcome sunset.Outcom
 		c.Stage, c.Ended, c.Holds = sunset.Closed, w.Clock.Now(), false
 		return nil
 	})
+}
+
+// recordClosed puts on record how a case ended, once an outcome. Where its cleanup has ended before, with another
+// outcome counted for the case, the cleanup is told.
+func (w *Workflow) recordClosed(ctx context.Context, c sunset.Case) error {
+	if err := w.recordCase(ctx, c, "closed", "iam-sunset", "closed/"+string(c.Outcome), fmt.Sprintf("The case ended: %s was %s. %s", c.UserName, c.Outcome, c.Reason),
+		map[string]any{"outcome": c.Outcome, "reason": c.Reason, "signals": len(c.Signals)}); err != nil {
+		return err
+	}
+	if _, err := w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error { c.Logged = true; return nil }); err != nil {
+		return err
+	}
+	return w.recount(ctx, c)
 }
 
 // snapshotOf reads the snapshot that was written before the first change.

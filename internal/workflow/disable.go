@@ -55,6 +55,19 @@ func (w *Workflow) Disable(ctx context.Context, in Invocation) (Disabled, error)
 				out, err = w.skip(ctx, c, sunset.Skipped, "its facts have moved since the plan: "+reasons[0].Text)
 				return err
 			}
+			// Turns are planned, but held ones all come due at once: what counts is how many users are disabled a day.
+			ok, err := w.Cases.TakeTurn(ctx, c.ID, s.Batch)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				tomorrow := w.Clock.Now().UTC().Truncate(24 * time.Hour).Add(24*time.Hour + sinceMidnight(c.Turn))
+				if next := sunset.NextOpen(s.Windows, tomorrow); !next.IsZero() {
+					tomorrow = next
+				}
+				out, err = w.hold(ctx, c, fmt.Sprintf("all %d turns of the day are taken", s.Batch), tomorrow)
+				return err
+			}
 		}
 		c, err := w.snapshotAndQuarantine(ctx, c, file, s)
 		if err != nil {
@@ -94,9 +107,18 @@ func (w *Workflow) held(ctx context.Context, c sunset.Case, s sunset.Settings) (
 	default:
 		return Disabled{}, nil
 	}
-	err = w.recordCase(ctx, c, "held", "iam-sunset", "held/"+now.Format(time.RFC3339), fmt.Sprintf("The turn of %s was held: %s.", c.UserName, why),
-		map[string]any{"again_at": again})
-	return Disabled{Status: "held", Reason: why, AgainAt: again.Truncate(time.Second)}, err
+	return w.hold(ctx, c, why, again)
+}
+
+func (w *Workflow) hold(ctx context.Context, c sunset.Case, why string, again time.Time) (Disabled, error) {
+	again = ceilSecond(again)
+	return Disabled{Status: "held", Reason: why, AgainAt: again}, w.recordCase(ctx, c, "held", "iam-sunset", "held/"+w.Clock.Now().Format(time.RFC3339),
+		fmt.Sprintf("The turn of %s was held: %s.", c.UserName, why), map[string]any{"again_at": again})
+}
+
+func sinceMidnight(t time.Time) time.Duration {
+	t = t.UTC()
+	return t.Sub(t.Truncate(24 * time.Hour))
 }
 
 // recheck reads the user live and judges it again; where the plan has grown old, CloudTrail and ownership too. It
@@ -171,7 +193,7 @@ func (w *Workflow) snapshotAndQuarantine(ctx context.Context, c sunset.Case, fil
 		if c.Rescue != nil {
 			return sunset.Faultf(sunset.Conflict, "%s was rescued while it was about to be disabled", c.UserName)
 		}
-		c.Stage, c.SnapshotKey, c.Changed, c.Outcome = sunset.Disabling, key, true, ""
+		c.Stage, c.SnapshotKey, c.Changed, c.Outcome, c.Reason, c.Ended = sunset.Disabling, key, true, "", "", time.Time{}
 		return nil
 	}); err != nil {
 		return c, err

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/iam-sunset/iam-sunset/internal/audit"
@@ -136,17 +137,24 @@ func withoutUnreadKeys(e sunset.Entry) sunset.Entry {
 
 // around gathers what judging needs beside a user's entry.
 func (w *Workflow) around(ctx context.Context, s sunset.Settings, r sunset.Request, caller callerIdentity) (sunset.Around, error) {
-	open, err := w.Cases.OpenCases(ctx)
+	all, err := w.Cases.Cases(ctx)
 	if err != nil {
 		return sunset.Around{}, err
 	}
-	inCase := map[string]bool{}
-	for _, c := range open {
-		inCase[c.UserID] = true
+	inCase, left := map[string]bool{}, map[string]string{}
+	for _, c := range all {
+		switch {
+		case c.Open() || !c.Logged:
+			inCase[c.UserID] = true
+		case c.LeftDisabled():
+			// Its snapshot is the one that puts the user back; a new one would take the deny for the user's own.
+			left[c.UserID] = fmt.Sprintf("case %s ended as %s and left it disabled; rescue it first to look at it again", c.ID, c.Outcome)
+		}
 	}
 	return sunset.Around{
 		Now: w.Clock.Now(), Settings: s, Request: r,
 		InCase: func(id string) bool { return inCase[id] },
+		Left:   func(id string) string { return left[id] },
 		Own:    func(u sunset.User) string { return w.own(u, s, caller) },
 	}, nil
 }

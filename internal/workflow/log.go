@@ -17,8 +17,10 @@ func (w *Workflow) LogStage(ctx context.Context, in Invocation) (any, error) {
 		return w.logClosed(ctx, in)
 	case "failed":
 		return w.logFailed(ctx, in)
+	case "halted":
+		return w.halted(ctx, in)
 	}
-	return nil, sunset.Faultf(sunset.Invalid, "log: stage %q is none of plan, closed, failed", in.Stage)
+	return nil, sunset.Faultf(sunset.Invalid, "log: stage %q is none of plan, closed, failed, halted", in.Stage)
 }
 
 // logPlan puts the plan on record by its hash, and refuses it where it goes over the cap.
@@ -94,8 +96,7 @@ func (w *Workflow) logClosed(ctx context.Context, in Invocation) (Closing, error
 	if err != nil {
 		return Closing{}, err
 	}
-	if err := w.recordCase(ctx, c, "closed", "iam-sunset", "closed/"+string(c.Outcome), fmt.Sprintf("The case ended: %s was %s. %s", c.UserName, c.Outcome, c.Reason),
-		map[string]any{"outcome": c.Outcome, "reason": c.Reason, "signals": len(c.Signals)}); err != nil {
+	if err := w.recordClosed(ctx, c); err != nil {
 		return Closing{}, err
 	}
 	return Closing{Outcome: c.Outcome}, w.tellEnd(ctx, c)
@@ -158,14 +159,65 @@ func (w *Workflow) logFailed(ctx context.Context, in Invocation) (Closing, error
 	if err != nil {
 		return Closing{}, err
 	}
+	if !c.Open() && c.Outcome != sunset.Failed {
+		return Closing{Outcome: c.Outcome}, nil
+	}
+	if _, err := w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error { c.Redrives = in.Redrives; return nil }); err != nil {
+		return Closing{}, err
+	}
 	return Closing{Outcome: sunset.Failed}, w.fail(ctx, c, caught.Error, caught.sentence())
+}
+
+// halted is the state Failed. It fails by itself, because AWS starts a redriven execution at the state that failed, and a
+// Fail state would only fail again (inferred). Once somebody has redriven the execution of a case it says where to go
+// on: every state there reads anew all that decides.
+// https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+func (w *Workflow) halted(ctx context.Context, in Invocation) (Redrive, error) {
+	caught := CaughtError{Error: string(sunset.Internal)}
+	if in.State.Error != nil {
+		caught = *in.State.Error
+	}
+	kind := sunset.Kind(caught.Error)
+	if kind != sunset.AccessDenied && kind != sunset.Invalid {
+		kind = sunset.Internal
+	}
+	if in.State.Case == nil {
+		return Redrive{}, sunset.Faultf(kind, "the cleanup failed; put right what its record names and start a new one. %s", caught.sentence())
+	}
+	c, err := w.caseOf(ctx, in)
+	if err != nil {
+		return Redrive{}, sunset.Faultf(kind, "the case failed and its row can't be read. %s: %w", caught.sentence(), err)
+	}
+	switch {
+	case in.Redrives <= c.Redrives:
+		return Redrive{}, sunset.Faultf(kind, "the case failed; put right what its record names and redrive this execution. %s", caught.sentence())
+	case !c.Open() && c.Outcome != sunset.Failed:
+		return Redrive{Next: "close"}, nil
+	}
+	next := Redrive{Next: "disable"}
+	if !c.SoakFrom.IsZero() {
+		next.Next = "listen"
+		_, s, err := w.caseSettings(ctx, c)
+		if err != nil {
+			return Redrive{}, err
+		}
+		choice, _, err := w.decided(ctx, c, s)
+		if err != nil {
+			return Redrive{}, err
+		}
+		if choice == sunset.ChooseDelete || !c.DeletingSince.IsZero() {
+			next.Next = "delete"
+		}
+	}
+	return next, w.recordCase(ctx, c, "redriven", "iam-sunset", fmt.Sprintf("redriven/%d", in.Redrives),
+		fmt.Sprintf("Somebody redrove the failed case of %s; it goes on and reads everything anew.", c.UserName), next)
 }
 
 // fail ends a case with an error. The user stays as it stands, and later turns wait until a person resumes them.
 func (w *Workflow) fail(ctx context.Context, c sunset.Case, name, why string) error {
 	c, err := w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
 		if c.Outcome == "" || c.Outcome == sunset.Failed {
-			c.Outcome, c.Reason, c.Holds = sunset.Failed, why, true
+			c.Outcome, c.Reason, c.Holds, c.Resumed, c.Logged = sunset.Failed, why, true, false, true
 		}
 		if c.Open() {
 			c.Stage, c.Ended = sunset.Closed, w.Clock.Now()

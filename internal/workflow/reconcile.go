@@ -147,7 +147,8 @@ func (w *Workflow) compare(ctx context.Context, open []sunset.Case) (int, error)
 	}
 	for _, c := range open {
 		if c.Execution == "" {
-			continue // its open-cases has died between claim and start, and is tried again
+			failures = append(failures, w.adopt(ctx, c))
+			continue
 		}
 		if running[c.Execution] {
 			continue
@@ -253,6 +254,9 @@ func (w *Workflow) closeCleanups(ctx context.Context, open []sunset.Case) (int, 
 	closed := 0
 	var failures []error
 	for _, c := range cleanups {
+		if c.Ended.IsZero() && !c.Settled {
+			failures = append(failures, w.settleLost(ctx, c))
+		}
 		if !c.Settled || !c.Ended.IsZero() || goesOn[c.ID] {
 			continue
 		}
@@ -268,23 +272,10 @@ func (w *Workflow) closeCleanups(ctx context.Context, open []sunset.Case) (int, 
 }
 
 func (w *Workflow) closeCleanup(ctx context.Context, cleanup sunset.Cleanup) (bool, error) {
-	chains, err := w.Records.Chains(ctx, sunset.ChainOf(cleanup.ID+"-"))
-	if err != nil {
+	chains, outcomes, ended, err := w.outcomes(ctx, cleanup)
+	if err != nil || !ended {
 		return false, err
 	}
-	outcomes := map[sunset.Outcome]int{}
-	for _, chain := range chains {
-		outcome, ended, err := w.outcomeOf(ctx, chain)
-		if err != nil || !ended {
-			return false, err
-		}
-		outcomes[outcome]++
-	}
-	sum := 0
-	for _, n := range outcomes {
-		sum += n
-	}
-	outcomes[sunset.Kept] += cleanup.Users - sum
 	text := fmt.Sprintf("The cleanup ended: of %d users discovered,", cleanup.Users)
 	for i, o := range sunset.Outcomes() {
 		if i > 0 {

@@ -11,7 +11,8 @@ import (
 // one wins, then carried out here and now. The execution finds out when it next wakes.
 //
 // A case that expired or failed and left its user disabled is rescued in the same way. It is a Conflict fault where the
-// deletion has begun, or where the case left nothing to give back.
+// deletion has begun, or where the case left nothing to give back, and NotReady where the rescue is stored, so that no
+// deletion gets past it, but somebody else is changing the user at this moment.
 func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error {
 	c, err := w.Cases.Rescue(ctx, userID, sunset.Rescue{By: by, Reason: reason, At: w.Clock.Now()})
 	if err != nil {
@@ -24,16 +25,32 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 		// Nothing to put back: the turn finds the rescue and leaves the user alone.
 		return nil
 	}
+	over := !c.Open()
 	holder := "rescue/" + c.ID
+	why := fmt.Sprintf("%s asked to have it back: %s", c.Rescue.By, c.Rescue.Reason)
 	if err := w.underLease(ctx, c, holder, func(c sunset.Case) error {
 		if !c.Open() && !c.LeftDisabled() {
 			return nil // an earlier try has put it back
 		}
-		return w.putBack(ctx, c, fmt.Sprintf("%s asked to have it back: %s", by, reason))
+		return w.putBack(ctx, c, why)
 	}); err != nil {
+		if now, again := w.Cases.Get(ctx, userID); again == nil && now.ID == c.ID && now.Lease != nil && now.Lease.Holder != holder {
+			return sunset.Faultf(sunset.NotReady, "the rescue of %s is stored and no deletion gets past it, but somebody else is changing the user "+
+				"at this moment: its case puts it back by itself, or rescue it again in a few minutes: %w", c.UserName, err)
+		}
 		return err
 	}
-	return w.wakeRequest(ctx, c)
+	if !over {
+		return w.wakeRequest(ctx, c)
+	}
+	// No execution is left that would say how the case ended now.
+	if c, err = w.Cases.Get(ctx, userID); err != nil || c.Outcome != sunset.Rescued {
+		return err
+	}
+	if err := w.recordClosed(ctx, c); err != nil {
+		return err
+	}
+	return w.tellEnd(ctx, c)
 }
 
 // NewPassword gives a rescued user, whose login profile was removed when it was disabled, a new one with a one-time

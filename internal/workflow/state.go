@@ -13,6 +13,7 @@ type Invocation struct {
 	Name      string `json:"name"`      // the cleanup's id, or the case's
 	Stage     string `json:"stage,omitempty"`
 	TaskToken string `json:"task_token,omitempty"` // secret
+	Redrives  int    `json:"redrives,omitempty"`   // how often the execution was redriven
 	State     State  `json:"state"`
 }
 
@@ -34,6 +35,7 @@ type State struct {
 	Restoration *Restoration `json:"restoration,omitempty"`
 	Closing     *Closing     `json:"closing,omitempty"`
 	Expired     *Expired     `json:"expired,omitempty"`
+	Redrive     *Redrive     `json:"redrive,omitempty"`
 	Error       *CaughtError `json:"error,omitempty"`
 
 	// input keeps what came in, so that a request can be read strictly.
@@ -193,6 +195,11 @@ type Closing struct {
 // Expired is $.expired.
 type Expired struct {
 	Outcome sunset.Outcome `json:"outcome"`
+}
+
+// Redrive is $.redrive: where a failed case goes on once it was redriven.
+type Redrive struct {
+	Next string `json:"next"` // disable, listen, delete, close
 }
 
 // CaughtError is $.error, as a Catch writes it.

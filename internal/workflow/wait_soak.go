@@ -60,9 +60,12 @@ func (w *Workflow) WaitSoak(ctx context.Context, in Invocation) (Soak, error) {
 	}
 	before := len(c.Signals)
 	if c, err = w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		if len(sunset.MergeSignals(c.Signals, signals)) > len(c.Signals) {
+			c.Resumed = false // something new was heard since a person let the turns go on
+		}
 		c.Signals, c.Heard = signals, heard
-		c.Holds = len(signals) > 0
-		if c.Holds {
+		c.Holds = len(signals) > 0 && !c.Resumed
+		if len(signals) > 0 {
 			c.Reason = "disturbed: " + signals[0].Detail
 		}
 		return nil
