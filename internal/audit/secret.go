@@ -88,13 +88,15 @@ func (c *cleaner) value(path string, v any, foreign bool) any {
 	return v
 }
 
-func flat(name string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
-}
+// joined leaves out what parts a name's words.
+var joined = strings.NewReplacer("_", "", "-", "")
+
+func flat(name string) string { return strings.ToLower(joined.Replace(name)) }
 
 func secretName(name string) bool {
+	name = flat(name)
 	for _, end := range secretNames {
-		if strings.HasSuffix(flat(name), end) {
+		if strings.HasSuffix(name, end) {
 			return true
 		}
 	}
