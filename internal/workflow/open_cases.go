@@ -22,8 +22,12 @@ func (w *Workflow) OpenCases(ctx context.Context, in Invocation) (Opening, error
 		return Opening{}, sunset.Faultf(sunset.Invalid, "cleanup %s reached OpenCases without a plan that may be carried out", in.Name)
 	}
 	var plan sunset.Plan
-	if _, err := load(ctx, w.Objects, in.State.Plan.Key, &plan); err != nil {
+	digest, err := load(ctx, w.Objects, in.State.Plan.Key, &plan)
+	switch {
+	case err != nil:
 		return Opening{}, err
+	case digest != in.State.Plan.Digest || plan.CleanupID != in.Name:
+		return Opening{}, sunset.Faultf(sunset.Internal, "the plan %s of cleanup %s is not the one that was put on record; no case is opened", in.State.Plan.Key, in.Name)
 	}
 	cleanup, err := w.Cases.Cleanup(ctx, in.Name)
 	if err != nil {

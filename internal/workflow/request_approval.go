@@ -25,8 +25,25 @@ func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requeste
 	if in.TaskToken == "" {
 		return Requested{}, sunset.Faultf(sunset.Invalid, "case %s asks for approval without a task token", c.ID)
 	}
+	if !c.Open() && c.Outcome == sunset.Failed {
+		if c, err = w.reopen(ctx, c); err != nil {
+			return Requested{}, err
+		}
+	}
+	if !c.Open() || c.Rescue != nil {
+		return Requested{}, w.nothingToDecide(ctx, c, in.TaskToken)
+	}
 	file, s, err := w.caseSettings(ctx, c)
 	if err != nil {
+		return Requested{}, err
+	}
+	if err := file.fits(c); err != nil {
+		return Requested{}, err
+	}
+	if c.Quarantine == nil || c.SoakFrom.IsZero() {
+		return Requested{}, sunset.Faultf(sunset.Internal, "case %s asks for approval but was never disabled", c.ID)
+	}
+	if _, err := w.callerFor(ctx, c); err != nil {
 		return Requested{}, err
 	}
 	snap, err := w.snapshotOf(ctx, c)
@@ -58,21 +75,41 @@ func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requeste
 	}
 	if c.RequestID != "" && c.Stage == sunset.Requesting {
 		// A second try of the same state, with a new token: the first request stays, and learns the token.
-		request.Round = c.Round
+		// One that nobody can decide any more would only run out with the new token as well.
+		switch earlier, err := w.Desk.Request(ctx, c.RequestID); {
+		case err != nil:
+			return Requested{}, err
+		case earlier.State == sunset.RequestDecided, earlier.State == sunset.RequestOpen && now.Before(earlier.Expires):
+			request.Round = c.Round
+		}
 	}
 	request, err = w.Desk.Open(ctx, request, in.TaskToken)
 	if err != nil {
 		return Requested{}, err
 	}
 	if c, err = w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
-		c.Stage, c.RequestID, c.Round = sunset.Requesting, request.ID, request.Round
+		if c.Open() && c.Rescue == nil {
+			c.Stage, c.RequestID, c.Round = sunset.Requesting, request.ID, request.Round
+		}
 		return nil
 	}); err != nil {
 		return Requested{}, err
 	}
+	if !c.Open() || c.Rescue != nil {
+		// Rescued meanwhile. It must neither be opened again nor be shown to anybody.
+		if err := w.Desk.Supersede(ctx, c.ID, ""); err != nil {
+			return Requested{}, err
+		}
+		return Requested{}, w.nothingToDecide(ctx, c, in.TaskToken)
+	}
 	return Requested{RequestID: request.ID}, w.recordCase(ctx, c, "requested", "iam-sunset", "requested/"+request.ID,
 		fmt.Sprintf("The approvers are asked about %s until %s.", c.UserName, request.Expires.Format(time.RFC3339)),
 		map[string]any{"request": request.ID, "digest": request.Digest, "facts": request.Facts, "disturbed": request.Disturbed, "needed": request.Needed, "gaps": gaps})
+}
+
+// nothingToDecide has the execution go on at once: the restore finds out what became of the case.
+func (w *Workflow) nothingToDecide(ctx context.Context, c sunset.Case, token string) error {
+	return w.answer(ctx, token, sunset.ApprovalRequest{CaseID: c.ID}, sunset.ChooseKeep)
 }
 
 func blocked(refs []sunset.Reference) bool {

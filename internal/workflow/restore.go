@@ -21,6 +21,9 @@ func (w *Workflow) Restore(ctx context.Context, in Invocation) (Restoration, err
 	if err != nil {
 		return Restoration{}, err
 	}
+	if _, err := w.callerFor(ctx, c); err != nil {
+		return Restoration{}, err
+	}
 	live, found, err := w.IAM.Find(ctx, c.UserID, c.UserName)
 	if err != nil {
 		return Restoration{}, err
@@ -91,12 +94,14 @@ func (w *Workflow) putBack(ctx context.Context, c sunset.Case, why string) error
 	if c.Rescue != nil {
 		outcome = sunset.Rescued
 	}
-	if c, err = w.end(ctx, c, outcome, why); err != nil {
-		return err
-	}
 	if err := w.Desk.Supersede(ctx, c.ID, ""); err != nil {
 		return err
 	}
-	return w.recordCase(ctx, c, "restored", "iam-sunset", "restored", fmt.Sprintf("%s was put back as its snapshot says: %s. %s", c.UserName, why, report.Lost),
-		map[string]any{"outcome": outcome, "differences": report.Differences, "lost": report.Lost})
+	// The record goes first: a try that dies in between is repeated, and a closed case's would not be.
+	if err := w.recordCase(ctx, c, "restored", "iam-sunset", "restored", fmt.Sprintf("%s was put back as its snapshot says: %s. %s", c.UserName, why, report.Lost),
+		map[string]any{"outcome": outcome, "differences": report.Differences, "lost": report.Lost}); err != nil {
+		return err
+	}
+	_, err = w.end(ctx, c, outcome, why)
+	return err
 }
