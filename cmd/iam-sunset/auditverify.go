@@ -48,9 +48,12 @@ func auditVerifyCommand() *cobra.Command {
 				return verdictNo{text}
 			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "ok: %d records in %d chains, %d cleanups closed\n", report.Records, report.Chains, report.Cleanups)
+			fmt.Fprintf(out, "ok: %s in %s, %s closed\n", counted(report.Records, "record"), counted(report.Chains, "chain"), counted(report.Cleanups, "cleanup"))
 			for _, open := range report.Open {
 				fmt.Fprintf(out, "open: cleanup %s has no manifest yet, so that records missing from the end of its chains would not show\n", open)
+			}
+			for _, later := range report.Later {
+				fmt.Fprintf(out, "open: chain %s went on after its cleanup's manifest, so that records missing from its end would not show\n", later)
 			}
 			return nil
 		},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +66,9 @@ type summary struct {
 }
 
 func (o demoOptions) run(ctx context.Context, out io.Writer) error {
+	if err := onLoopback(o.pages); err != nil {
+		return hinted{fmt.Errorf("--pages: %w", err), "choose a free port on 127.0.0.1, such as --pages 127.0.0.1:8080"}
+	}
 	data, cleanUp, err := o.dataDir()
 	if err != nil {
 		return err
@@ -186,12 +190,28 @@ func (o demoOptions) report(ctx context.Context, out io.Writer, cleanup sunset.C
 	return nil
 }
 
+// onLoopback refuses addresses that others reach: whoever has the demo's link decides.
+func onLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%s is not a loopback address", addr)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
 // dataDir is where the demo keeps everything: beside what it leaves, or in a place that goes with it.
 func (o demoOptions) dataDir() (dir string, cleanUp func(), err error) {
 	if o.out != "" {
 		entries, err := os.ReadDir(o.out)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", nil, hinted{fmt.Errorf("--out: %w", err), "name a new directory"}
+			return "", nil, hinted{fmt.Errorf("--out: %s can't be a directory: %w", o.out, err), "name a new directory"}
 		}
 		if len(entries) > 0 {
 			return "", nil, hinted{fmt.Errorf("--out: %s is not empty", o.out), "name a new directory, so that no evidence is mixed with another's"}

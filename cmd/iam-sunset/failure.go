@@ -50,9 +50,10 @@ func hintFor(err error) string {
 	if errors.As(err, &h) {
 		return h.hint
 	}
-	switch awsfault.Code(err) {
-	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
+	if awsfault.IsExpired(err) {
 		return "the AWS credentials have expired: sign in again, then repeat the command"
+	}
+	switch awsfault.Code(err) {
 	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken":
 		return "AWS does not know this access key: check AWS_PROFILE or AWS_ACCESS_KEY_ID, and AWS_ENDPOINT_URL if it is set"
 	case "SignatureDoesNotMatch":

@@ -116,7 +116,7 @@ func (o scanOptions) scan(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 	}
 	progress.stop()
-	return write(stdout, plan)
+	return write(stdout, stderr, plan)
 }
 
 // nobody is a Messenger for a scan, which has nothing to say to anybody.

@@ -37,8 +37,18 @@ func IsNotFound(err error) bool {
 	return false
 }
 
-// IsDenied reports whether AWS refused for want of permission, in a service or region as a whole.
-func IsDenied(err error) bool { return KindOf(err) == sunset.AccessDenied }
+// IsDenied reports whether AWS refused for want of permission, in a service or region as a whole. Credentials that have
+// expired are no such refusal: they say nothing about what was asked.
+func IsDenied(err error) bool { return KindOf(err) == sunset.AccessDenied && !IsExpired(err) }
+
+// IsExpired reports whether the caller's credentials have expired, so that no other call would get an answer either.
+func IsExpired(err error) bool {
+	switch Code(err) {
+	case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
+		return true
+	}
+	return false
+}
 
 // KindOf sorts an error of an AWS client.
 func KindOf(err error) sunset.Kind {

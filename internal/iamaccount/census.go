@@ -256,7 +256,7 @@ func (a *Account) censusMFA(ctx context.Context, c *Census) error {
 // gap notes a refused bulk read. hides says in a sentence what every user's use may hide behind it, or is empty. What
 // may pass by itself is no gap but the fault it is.
 func (c *Census) gap(err error, action string, now time.Time, hides string) error {
-	if awsfault.KindOf(err).Passing() {
+	if awsfault.KindOf(err).Passing() || awsfault.IsExpired(err) {
 		return err
 	}
 	gap := awsfault.Gap(err, action, "")
@@ -267,7 +267,7 @@ func (c *Census) gap(err error, action string, now time.Time, hides string) erro
 	for i := range c.Entries {
 		e := &c.Entries[i]
 		e.Evidence = append(e.Evidence, sunset.Evidence{
-			Source: action, About: e.User.Name, Read: now, Use: sunset.Unknown, Detail: hides + ": " + gap.Why,
+			Source: action, About: e.User.Name, Read: now, Use: sunset.Unknown, Detail: hides + ": " + action + ": " + gap.Why,
 		})
 	}
 	return nil

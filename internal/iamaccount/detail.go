@@ -46,7 +46,7 @@ func (d *detail) part(err error, action, hides string) (ok bool, _ error) {
 	d.denied = append(d.denied, action)
 	d.added = append(d.added, sunset.Evidence{
 		Source: action, About: d.entry.User.Name, Read: d.account.clock.Now(), Use: sunset.Unknown,
-		Detail: hides + ": " + awsfault.Gap(err, action, "").Why,
+		Detail: hides + ": " + action + ": " + awsfault.Gap(err, action, "").Why,
 	})
 	return false, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/trail"
 )
@@ -129,7 +130,7 @@ func (w *Workflow) firstRound(ctx context.Context, d draft, part *crosscheckPart
 		part.Creators, err = w.Trail.Creators(ctx, part.Until.Add(-trailReach), part.Until)
 	}
 	switch kind := sunset.KindOf(err); {
-	case err != nil && kind == sunset.AccessDenied:
+	case err != nil && kind == sunset.AccessDenied && !awsfault.IsExpired(err):
 		part.Gaps = append(part.Gaps, gapOf(err, "cloudtrail:LookupEvents", "us-east-1"))
 	case err != nil:
 		return err
@@ -141,7 +142,7 @@ func (w *Workflow) firstRound(ctx context.Context, d draft, part *crosscheckPart
 func (w *Workflow) openRegions(ctx context.Context, s sunset.Settings) ([]string, *sunset.Gap, error) {
 	all, err := w.Trail.Regions(ctx)
 	if err != nil {
-		if sunset.KindOf(err).Passing() {
+		if sunset.KindOf(err).Passing() || awsfault.IsExpired(err) {
 			return nil, nil, err
 		}
 		gap := gapOf(err, "account:ListRegions", "")

@@ -1,0 +1,129 @@
+//go:build testscript
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"iam-sunset": main, "on-fake": onFake})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			for _, v := range os.Environ() {
+				if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
+					e.Setenv(name, "")
+				}
+			}
+			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			e.Setenv("AWS_CONFIG_FILE", e.WorkDir+"/aws-config")
+			e.Setenv("AWS_SHARED_CREDENTIALS_FILE", e.WorkDir+"/aws-credentials")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "one-sentence": oneSentence, "adds-up": addsUp, "source": source, "interrupt": interrupt,
+			"verdict": verdict, "only-reads": onlyReads, "evidence": evidence, "change": change,
+		},
+	})
+}
+
+// exits STATUS PROGRAM ARGUMENT… runs a program that must end with this status.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS PROGRAM ARGUMENT…")
+	}
+	status := 0
+	err := ts.Exec(args[1], args[2:]...)
+	var failed *exec.ExitError
+	switch {
+	case errors.As(err, &failed):
+		status = failed.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(status) != args[0] {
+		ts.Fatalf("%s ended with %d, not %s", strings.Join(args[1:], " "), status, args[0])
+	}
+}
+
+// one-sentence: what stderr holds is one line, and at most one hint.
+func oneSentence(ts *testscript.TestScript, neg bool, args []string) {
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile("stderr"), "\n"), "\n")
+	first := strings.HasPrefix(lines[0], "iam-sunset: ")
+	hint := len(lines) == 1 || (len(lines) == 2 && strings.HasPrefix(lines[1], "hint: "))
+	for _, noise := range []string{"operation error", "RequestID", "StatusCode", "goroutine", "%!"} {
+		if strings.Contains(ts.ReadFile("stderr"), noise) {
+			ts.Fatalf("stderr holds %q:\n%s", noise, ts.ReadFile("stderr"))
+		}
+	}
+	if !first || !hint {
+		ts.Fatalf("stderr is not one sentence and one hint:\n%s", ts.ReadFile("stderr"))
+	}
+	if out := ts.ReadFile("stdout"); out != "" {
+		ts.Fatalf("something is on stdout beside the failure:\n%s", out)
+	}
+}
+
+// adds-up FILE: the outcomes of a summary make up all that were discovered.
+func addsUp(ts *testscript.TestScript, _ bool, args []string) {
+	var s summary
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &s))
+	sum := 0
+	for _, n := range s.Outcomes {
+		sum += n
+	}
+	if sum != s.Discovered || sum == 0 {
+		ts.Fatalf("%d discovered, and outcomes of %d: %v", s.Discovered, sum, s.Outcomes)
+	}
+	if s.Outcomes[sunset.Restored] != 1 || s.Outcomes[sunset.Deleted] < 2 || s.Outcomes[sunset.Failed] != 0 {
+		ts.Fatalf("not one user put back and the others deleted: %v", s.Outcomes)
+	}
+}
+
+// verdict FILE USER VERDICT [CODE]: a plan in JSON says this of a user. VERDICT is eligible or kept.
+func verdict(ts *testscript.TestScript, neg bool, args []string) {
+	var plan sunset.Plan
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &plan))
+	for _, e := range plan.Entries {
+		if e.User.Name != args[1] {
+			continue
+		}
+		is := e.Verdict.Eligible == (args[2] == "eligible") && (len(args) < 4 || e.Verdict.Has(sunset.ReasonCode(args[3])))
+		if is == neg {
+			ts.Fatalf("%s: %+v", args[1], e.Verdict)
+		}
+		return
+	}
+	ts.Fatalf("%s is not in the plan", args[1])
+}
+
+// source FILE takes over what fake-account said to export, and says whether it did: it may not have said it yet.
+func source(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if rest, ok := strings.CutPrefix(line, "export "); ok {
+			name, value, _ := strings.Cut(strings.TrimSpace(rest), "=")
+			ts.Setenv(name, value)
+		}
+	}
+}
+
+// interrupt sends the script's background programs what Ctrl-C sends.
+func interrupt(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(os.Interrupt))
+	}
+}
