@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
@@ -58,16 +59,34 @@ type world struct {
 	people map[string]func(sunset.ApprovalRequest) sunset.Choice
 	// invoked, where set, is told of every call of a function.
 	invoked func(function string) error
+	// twice names functions whose every first answer is lost: AWS calls them again.
+	twice map[string]bool
+	lost  map[string]bool
+	// mute, where set, is asked whether a message can be sent.
+	mute func(approval.Message) error
+	// wire, where set, is told of every call to AWS's query protocol before it goes out.
+	wire func(action, user string)
 }
 
 // newWorld makes a world in which the approver deletes whatever may be deleted and keeps the rest.
 func newWorld(t *testing.T, populate func(*fakeaws.Account)) *world {
 	t.Helper()
-	w := &world{t: t, clock: clock.NewVirtual(begin()), dir: t.TempDir(), log: &bytes.Buffer{}, settings: sunset.DefaultSettings()}
+	return newWorldIn(t, nil, populate)
+}
+
+// newSmallWorld has two regions only, so that it is quick.
+func newSmallWorld(t *testing.T, populate func(*fakeaws.Account)) *world {
+	t.Helper()
+	return newWorldIn(t, []string{"eu-west-1", "us-east-1"}, populate)
+}
+
+func newWorldIn(t *testing.T, regions []string, populate func(*fakeaws.Account)) *world {
+	t.Helper()
+	w := &world{t: t, clock: clock.NewVirtual(begin()), dir: t.TempDir(), log: &bytes.Buffer{}, settings: sunset.DefaultSettings(), lost: map[string]bool{}}
 	w.settings.Approvers = []sunset.Approver{{Email: approver}}
 	w.settings.CapPercent = 100
 	w.people = map[string]func(sunset.ApprovalRequest) sunset.Choice{approver: deleteOrKeep}
-	w.account = fakeaws.New(fakeaws.Config{Now: w.clock.Now, Seed: 7})
+	w.account = fakeaws.New(fakeaws.Config{Now: w.clock.Now, Seed: 7, Regions: regions})
 	if populate != nil {
 		populate(w.account)
 	}
@@ -96,22 +115,53 @@ func (w *world) start() {
 	require.NoError(w.t, err)
 	signer, err := approval.OpenKeyFile(filepath.Join(w.dir, "decisions.key"))
 	require.NoError(w.t, err)
+	cfg := w.aws.Config("us-east-1")
+	cfg.HTTPClient = eavesdropper{inner: cfg.HTTPClient, world: w}
 	w.machine, err = onemachine.Start(onemachine.Config{
-		AWS: w.aws.Config("us-east-1"), AccountID: w.account.ID(), Region: "us-east-1", Time: w.clock,
+		AWS: cfg, AccountID: w.account.ID(), Region: "us-east-1", Time: w.clock,
 		Objects: dir.Objects(), Rows: dir.Rows(), Signer: signer, Messenger: w, Settings: w.live,
 		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)), PagesAddr: "127.0.0.1:0", Rand: rand.NewChaCha8([32]byte{1}),
-		OnInvoke: func(function string, _ []byte) error {
+		OnInvoke: func(function string, payload []byte) error {
 			w.mu.Lock()
 			f := w.invoked
 			w.mu.Unlock()
-			if f == nil {
-				return nil
+			if f != nil {
+				if err := f(function); err != nil {
+					return err
+				}
 			}
-			return f(function)
+			return w.loseFirst(function, payload)
 		},
 	})
 	require.NoError(w.t, err)
 	w.t.Cleanup(w.machine.Close)
+}
+
+// eavesdropper is the way to the account; it tells the world of what passes.
+type eavesdropper struct {
+	inner aws.HTTPClient
+	world *world
+}
+
+func (e eavesdropper) Do(r *http.Request) (*http.Response, error) {
+	e.world.mu.Lock()
+	wire := e.world.wire
+	e.world.mu.Unlock()
+	if wire == nil || r.Body == nil {
+		return e.inner.Do(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	action := r.Header.Get("X-Amz-Target")
+	form, err := url.ParseQuery(string(body))
+	if err == nil && action == "" {
+		action = form.Get("Action")
+	}
+	wire(action[strings.LastIndex(action, ".")+1:], form.Get("UserName"))
+	return e.inner.Do(r)
 }
 
 // lockedWriter lets handlers log side by side.
@@ -146,6 +196,11 @@ func (w *world) at(t time.Time, f func()) { w.clock.AfterFunc(t, f) }
 func (w *world) Send(_ context.Context, m approval.Message) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.mute != nil {
+		if err := w.mute(m); err != nil {
+			return err
+		}
+	}
 	w.mail = append(w.mail, m)
 	if m.Link != "" {
 		w.links = append(w.links, m.Link)
@@ -188,7 +243,12 @@ func (w *world) clean(r sunset.Request) string {
 	if r.Starter == "" {
 		r.Starter = starter
 	}
-	arn, err := w.machine.StartCleanup(w.t.Context(), cleanup, r)
+	return w.cleanAs(cleanup, r)
+}
+
+func (w *world) cleanAs(name string, r sunset.Request) string {
+	w.t.Helper()
+	arn, err := w.machine.StartCleanup(w.t.Context(), name, r)
 	require.NoError(w.t, err)
 	return arn
 }
@@ -203,11 +263,13 @@ func (w *world) until(end func() bool) {
 }
 
 // finish lets time pass until the cleanup has ended, and gives its row.
-func (w *world) finish() sunset.Cleanup {
+func (w *world) finish() sunset.Cleanup { return w.finishOf(cleanup) }
+
+func (w *world) finishOf(name string) sunset.Cleanup {
 	w.t.Helper()
 	var row sunset.Cleanup
 	w.until(func() bool {
-		c, err := w.machine.Cases.Cleanup(context.Background(), cleanup)
+		c, err := w.machine.Cases.Cleanup(context.Background(), name)
 		row = c
 		return err == nil && !c.Ended.IsZero()
 	})

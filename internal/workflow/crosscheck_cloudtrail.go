@@ -214,7 +214,7 @@ func wholeTrail(evidence []sunset.Evidence, regions []string, gaps []sunset.Gap,
 		})
 	}
 	for _, g := range gaps {
-		if !heard[g.Region] {
+		if g.Region == "" || !heard[g.Region] {
 			heard[g.Region] = true
 			unknown(g.Action, g.Region, g.Why)
 		}

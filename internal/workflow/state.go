@@ -43,11 +43,13 @@ type State struct {
 }
 
 // UnmarshalJSON keeps the raw document beside the fields. Approval is what the answer of a task token left there;
-// anybody who holds the token can write anything into it, so that what doesn't fit is dropped.
+// anybody who holds the token can write anything into it, so that what doesn't fit is dropped. And soak is a request's
+// duration in a cleanup, and CheckSoak's answer in a case.
 func (s *State) UnmarshalJSON(b []byte) error {
 	type plain State
 	var p struct {
 		plain
+		Soak     json.RawMessage `json:"soak"`
 		Approval json.RawMessage `json:"approval"`
 		Expired  json.RawMessage `json:"expired"`
 	}
@@ -56,6 +58,10 @@ func (s *State) UnmarshalJSON(b []byte) error {
 	}
 	*s = State(p.plain)
 	s.input = append(json.RawMessage(nil), b...)
+	var soak Soak
+	if json.Unmarshal(p.Soak, &soak) == nil {
+		s.Soak = &soak
+	}
 	var a Approved
 	if json.Unmarshal(p.Approval, &a) == nil {
 		s.Approval = &a
