@@ -92,9 +92,15 @@ func BenchmarkOpenCases(b *testing.B) {
 	for b.Loop() {
 		a := crowded(b, most)
 		m := newMachine(b, a)
-		row := m.clean(sunset.Request{}, settled)
+		m.clean(sunset.Request{}, settled)
+		longest, _ := m.payload(m.Engine.Executions())
+		require.LessOrEqual(b, longest, smallPayload)
+		highest, lookups := pace(a.Calls())
+		require.LessOrEqual(b, highest, lanePace)
 		b.ReportMetric(float64(m.Engine.Counts()[asl.Running]), "open-cases")
-		b.ReportMetric(float64(row.Users), "users")
+		b.ReportMetric(float64(longest), "payload-B")
+		b.ReportMetric(highest, "of-the-rate")
+		b.ReportMetric(float64(lookups), "look-ups")
 	}
 }
 

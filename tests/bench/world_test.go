@@ -42,10 +42,11 @@ type account struct {
 	server *fakeaws.Server
 }
 
-func newAccount(tb testing.TB) *account {
+// newAccount has the regions named, or the 17 that every account has.
+func newAccount(tb testing.TB, regions ...string) *account {
 	tb.Helper()
 	a := &account{clock: clock.NewVirtual(begin())}
-	a.Account = fakeaws.New(fakeaws.Config{Now: a.clock.Now, Seed: 7})
+	a.Account = fakeaws.New(fakeaws.Config{Now: a.clock.Now, Seed: 7, Regions: regions})
 	var err error
 	a.server, err = a.Serve("127.0.0.1:0")
 	require.NoError(tb, err)
@@ -54,9 +55,9 @@ func newAccount(tb testing.TB) *account {
 }
 
 // crowded is an account of n users in the proportions of a grown one.
-func crowded(tb testing.TB, n int) *account {
+func crowded(tb testing.TB, n int, regions ...string) *account {
 	tb.Helper()
-	a := newAccount(tb)
+	a := newAccount(tb, regions...)
 	require.NoError(tb, a.Crowd(n))
 	return a
 }
