@@ -45,11 +45,13 @@ func (w *Workflow) underLease(ctx context.Context, c sunset.Case, holder string,
 	if err != nil {
 		return err
 	}
-	if err := f(c); err != nil {
-		// A lease left behind ends by itself; the holder's next try takes it up at once.
-		return err
+	err = f(c)
+	// After an error as well: the holder changes nothing more, and a rescue, or the case's own restore, must not fail for
+	// a lease that nobody uses.
+	if released := w.Cases.Release(context.WithoutCancel(ctx), c.UserID, c.ID, holder); err == nil {
+		err = released
 	}
-	return w.Cases.Release(ctx, c.UserID, c.ID, holder)
+	return err
 }
 
 // end writes a case's outcome into its row. The first outcome stays, unless it left the user disabled with nobody to
