@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,15 +10,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
-	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
@@ -102,10 +97,11 @@ func (o demoOptions) run(ctx context.Context, out io.Writer) error {
 	settings.OfficeHours = []sunset.Window{{Days: []string{"mon", "tue", "wed", "thu", "fri"}, From: "09:00", To: "17:00"}}
 	settings.Team = "security@example.com"
 
-	person := &demoPerson{out: out, auto: o.auto, clock: now}
+	told := &story{out: out, live: !o.auto}
+	person := &demoPerson{story: told, auto: o.auto, clock: now}
 	machine, err := onemachine.Start(onemachine.Config{
 		AWS: aws.Config("us-east-1"), AccountID: account.ID(), Region: "us-east-1", Time: now,
-		Objects: narrator{Objects: dir.Objects(), out: out}, Rows: dir.Rows(), Signer: signer, Messenger: person,
+		Objects: recorded{dir.Objects(), told}, Rows: dir.Rows(), Signer: signer, Messenger: person,
 		Settings: func(context.Context) (sunset.Settings, error) { return settings, nil },
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), PagesAddr: o.pages, OnPage: person.afterPage,
 	})
@@ -115,7 +111,7 @@ func (o demoOptions) run(ctx context.Context, out io.Writer) error {
 	defer machine.Close()
 	person.desk = machine.Desk
 
-	fmt.Fprintf(out, "A made-up company has %d IAM users in account %s. It is %s, and a cleanup begins.\n\n",
+	told.say("A made-up company has %d IAM users in account %s. It is %s, and a cleanup begins.\n\n",
 		len(account.Users()), account.ID(), time0.Format("Monday, 2 January 2006"))
 	if _, err := machine.StartCleanup(ctx, demoCleanup, sunset.Request{Starter: "arn:aws:iam::" + account.ID() + ":user/demo-starter"}); err != nil {
 		return err
@@ -131,63 +127,7 @@ func (o demoOptions) run(ctx context.Context, out io.Writer) error {
 	if person.err != nil {
 		return person.err
 	}
-	return o.report(ctx, out, cleanup, machine, data)
-}
-
-// report shows what came of it, and proves the evidence.
-func (o demoOptions) report(ctx context.Context, out io.Writer, cleanup sunset.Cleanup, machine *onemachine.Machine, data string) error {
-	if cleanup.Refusal != "" {
-		return fmt.Errorf("the cleanup was refused: %s", cleanup.Refusal)
-	}
-	fmt.Fprintf(out, "\nIt is %s, %d days later.\n\n", cleanup.Ended.Format("Monday, 2 January 2006"), int(cleanup.Ended.Sub(cleanup.Began).Hours()/24))
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"Outcome", "Users", "Who"})
-	cases, err := machine.Cases.Cases(ctx)
-	if err != nil {
-		return err
-	}
-	who := map[sunset.Outcome][]string{}
-	for _, c := range cases {
-		who[c.Outcome] = append(who[c.Outcome], c.UserName)
-	}
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, WidthMax: 90, WidthMaxEnforcer: text.WrapSoft}})
-	for _, outcome := range sunset.Outcomes() {
-		if n := cleanup.Outcomes[outcome]; n > 0 {
-			t.AppendRow(table.Row{string(outcome), n, strings.Join(who[outcome], ", ")})
-		}
-	}
-	t.AppendFooter(table.Row{"discovered", cleanup.Users, ""})
-	fmt.Fprintln(out, t.Render())
-
-	evidence := filepath.Join(data, "objects", "evidence")
-	if o.out != "" {
-		target := filepath.Join(o.out, "evidence")
-		if err := copyPrivately(evidence, target); err != nil {
-			return fmt.Errorf("copying the evidence: %w", err)
-		}
-		evidence = target
-		body, err := json.MarshalIndent(summary{Discovered: cleanup.Users, Outcomes: cleanup.Outcomes}, "", "  ")
-		if err != nil {
-			return fmt.Errorf("writing the summary: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(o.out, "summary.json"), append(body, '\n'), 0o600); err != nil {
-			return fmt.Errorf("writing the summary: %w", err)
-		}
-	}
-	proof, err := audit.Verify(os.DirFS(evidence))
-	if err != nil {
-		return fmt.Errorf("verifying the evidence: %w", err)
-	}
-	if len(proof.Problems) > 0 {
-		return fmt.Errorf("the evidence does not hold: %s: %s", proof.Problems[0].File, proof.Problems[0].Text)
-	}
-	fmt.Fprintf(out, "\nThe evidence holds: %d records in %d chains.", proof.Records, proof.Chains)
-	if o.out != "" {
-		fmt.Fprintf(out, " Check it yourself: iam-sunset audit verify %s", evidence)
-	}
-	fmt.Fprintln(out)
-	return nil
+	return o.report(ctx, told, cleanup, machine, data)
 }
 
 // onLoopback refuses addresses that others reach: whoever has the demo's link decides.
@@ -225,24 +165,4 @@ func (o demoOptions) dataDir() (dir string, cleanUp func(), err error) {
 		return "", nil, fmt.Errorf("making a place for the demo: %w", err)
 	}
 	return dir, func() { _ = os.RemoveAll(dir) }, nil // a leftover in the temporary directory harms nobody
-}
-
-func copyPrivately(from, to string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return os.MkdirAll(filepath.Join(to, rel), 0o700)
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(to, rel), b, 0o600)
-	})
 }

@@ -20,7 +20,7 @@ import (
 // demoPerson gets the demo's messages. A link goes to whoever watches, and time stands still until they have decided;
 // or else it decides by itself, over the same pages.
 type demoPerson struct {
-	out   io.Writer
+	story *story
 	auto  bool
 	clock *clock.Virtual
 	desk  *approval.Desk
@@ -42,7 +42,7 @@ func (p *demoPerson) Send(_ context.Context, m approval.Message) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.out, "\n%s\n  %s\n%s\n\n", text.Bold.Sprint(m.Subject+". Open this link, and decide on each:"), text.FgHiCyan.Sprint(m.Link),
+	p.story.say("\n%s\n  %s\n%s\n\n", text.Bold.Sprint(m.Subject+". Open this link, and decide on each:"), text.FgHiCyan.Sprint(m.Link),
 		"Time stands still until you have.")
 	if p.release == nil {
 		p.release = p.clock.Hold()
@@ -110,6 +110,5 @@ func (p *demoPerson) fail(err error) {
 	defer p.mu.Unlock()
 	if p.err == nil {
 		p.err = err
-		fmt.Fprintf(p.out, "the demo's person: %v\n", err)
 	}
 }

@@ -21,6 +21,9 @@ func report(ctx context.Context, stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, no.Error())
 		return 1
 	case ctx.Err() != nil:
+		if isTerminal(stderr) {
+			fmt.Fprint(stderr, eraseLine) // the terminal's own ^C
+		}
 		fmt.Fprintln(stderr, "iam-sunset: interrupted, before it was done")
 		return 2
 	}

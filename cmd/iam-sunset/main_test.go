@@ -35,8 +35,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "one-sentence": oneSentence, "adds-up": addsUp, "source": source, "interrupt": interrupt,
-			"verdict": verdict, "only-reads": onlyReads, "evidence": evidence, "change": change,
+			"exits": exits, "one-sentence": oneSentence, "adds-up": addsUp, "verdict": verdict, "only-reads": onlyReads, "evidence": evidence, "change": change,
 		},
 	})
 }
@@ -109,21 +108,4 @@ func verdict(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	ts.Fatalf("%s is not in the plan", args[1])
-}
-
-// source FILE takes over what fake-account said to export, and says whether it did: it may not have said it yet.
-func source(ts *testscript.TestScript, _ bool, args []string) {
-	for line := range strings.Lines(ts.ReadFile(args[0])) {
-		if rest, ok := strings.CutPrefix(line, "export "); ok {
-			name, value, _ := strings.Cut(strings.TrimSpace(rest), "=")
-			ts.Setenv(name, value)
-		}
-	}
-}
-
-// interrupt sends the script's background programs what Ctrl-C sends.
-func interrupt(ts *testscript.TestScript, _ bool, _ []string) {
-	for _, cmd := range ts.BackgroundCmds() {
-		ts.Check(cmd.Process.Signal(os.Interrupt))
-	}
 }

@@ -54,9 +54,9 @@ func why(p sunset.Plan, e sunset.Entry) string {
 		last := e.User.LastUse()
 		days := counted(int(p.Made.Sub(last).Hours()/24), "day")
 		if last.After(e.User.Created) {
-			parts = append(parts, fmt.Sprintf("unused for %s, in CloudTrail too", days))
+			parts = append(parts, fmt.Sprintf("unused for %s", days))
 		} else {
-			parts = append(parts, fmt.Sprintf("never used in its %s, in CloudTrail neither", days))
+			parts = append(parts, fmt.Sprintf("never used, made %s ago", days))
 		}
 		if e.CodeManaged != "" {
 			parts = append(parts, e.CodeManaged+" made it")

@@ -50,6 +50,9 @@ func writePlanTable(w io.Writer, p sunset.Plan, all bool) error {
 	if left := len(p.Entries) - len(rows); left > 0 {
 		fmt.Fprintf(w, "%s not listed, being active or not asked about; --all lists everybody.\n", counted(left, "user"))
 	}
+	if width < narrow {
+		fmt.Fprintf(w, "Class and owner take %d columns, or --output csv.\n", narrow)
+	}
 	return writeRemarks(w, p)
 }
 
@@ -100,6 +103,11 @@ func gapText(g sunset.Gap) string {
 
 // countsLine counts every user once: who is active or not asked about as that, others by their first reason.
 func countsLine(p sunset.Plan) string {
+	return fmt.Sprintf("%s in account %s: %d eligible%s.", counted(len(p.Entries), "user"), p.Account, len(p.Eligible()), reasonCounts(p))
+}
+
+// reasonCounts lists, each after a comma, how many are kept for what.
+func reasonCounts(p sunset.Plan) string {
 	counts := map[sunset.ReasonCode]int{}
 	for _, e := range p.Entries {
 		switch {
@@ -111,7 +119,7 @@ func countsLine(p sunset.Plan) string {
 			counts[e.Verdict.Reasons[0].Code]++
 		}
 	}
-	line := fmt.Sprintf("%s in account %s: %d eligible", counted(len(p.Entries), "user"), p.Account, len(p.Eligible()))
+	line := ""
 	for _, code := range []sunset.ReasonCode{
 		sunset.IsActive, sunset.TooYoung, sunset.Exempt, sunset.IsUnknown, sunset.Blocked, sunset.InCase, sunset.NotCrosschecked, sunset.NotRequested,
 	} {
@@ -119,7 +127,7 @@ func countsLine(p sunset.Plan) string {
 			line += fmt.Sprintf(", %d %s", counts[code], code)
 		}
 	}
-	return line + "."
+	return line
 }
 
 // writeRemarks says what concerns the plan as a whole.
@@ -139,7 +147,11 @@ func writeRemarks(w io.Writer, p sunset.Plan) error {
 		lines = append(lines, "warning: a cleanup would be refused: "+refusal)
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(w, printable(line)); err != nil {
+		line = printable(line)
+		if width := widthOf(w, 0); width > 0 {
+			line = text.WrapSoft(line, width)
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return fmt.Errorf("writing the plan: %w", err)
 		}
 	}
