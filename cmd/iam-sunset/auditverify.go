@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -63,7 +62,7 @@ func auditVerifyCommand() *cobra.Command {
 // evidenceDir takes the data directory as well as the evidence in it.
 func evidenceDir(dir string) string {
 	inner := filepath.Join(dir, "objects", "evidence")
-	if _, err := os.Stat(inner); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(inner); err != nil {
 		return dir
 	}
 	return inner

@@ -38,7 +38,7 @@ func writePlanTable(w io.Writer, p sunset.Plan, all bool) error {
 		if e.Verdict.Eligible {
 			verdict = text.FgGreen.Sprint("eligible")
 		}
-		row := table.Row{printable(e.User.Name), lastUse(e), verdict, printable(why(p, withoutGaps(p, e))), string(e.Class), printable(ownerName(e.Owner))}
+		row := table.Row{printable(e.User.Name), lastUse(e), verdict, printable(why(p, inShort(p, e))), string(e.Class), printable(ownerName(e.Owner))}
 		rows = append(rows, row[:len(header)])
 	}
 	if len(rows) > 0 {
@@ -46,12 +46,15 @@ func writePlanTable(w io.Writer, p sunset.Plan, all bool) error {
 			return fmt.Errorf("writing the plan: %w", err)
 		}
 	}
-	fmt.Fprintln(w, countsLine(p))
+	below := []string{countsLine(p)}
 	if left := len(p.Entries) - len(rows); left > 0 {
-		fmt.Fprintf(w, "%s not listed, being active or not asked about; --all lists everybody.\n", counted(left, "user"))
+		below = append(below, counted(left, "user")+" not listed, being active or not asked about; --all lists everybody.")
 	}
 	if width < narrow {
-		fmt.Fprintf(w, "Class and owner take %d columns, or --output csv.\n", narrow)
+		below = append(below, fmt.Sprintf("Class and owner take %d columns, or --output csv.", narrow))
+	}
+	if err := writeLines(w, below); err != nil {
+		return err
 	}
 	return writeRemarks(w, p)
 }
@@ -82,8 +85,15 @@ func renderRows(header table.Row, rows []table.Row, most []int, width int) strin
 	return t.Render()
 }
 
-// withoutGaps puts one reason in the place of all that are the same for everybody and stand below the table anyway.
-func withoutGaps(p sunset.Plan, e sunset.Entry) sunset.Entry {
+// inShort leaves out reasons that a reader of the table can do without: whatever else is true of an active user, and
+// what is the same for everybody and stands below the table anyway.
+func inShort(p sunset.Plan, e sunset.Entry) sunset.Entry {
+	for _, r := range e.Verdict.Reasons {
+		if r.Code == sunset.IsActive {
+			e.Verdict.Reasons = []sunset.Reason{r}
+			return e
+		}
+	}
 	reasons := slices.DeleteFunc(slices.Clone(e.Verdict.Reasons), func(r sunset.Reason) bool {
 		return slices.ContainsFunc(p.Gaps, func(g sunset.Gap) bool { return strings.HasSuffix(r.Text, gapText(g)) })
 	})
@@ -146,6 +156,11 @@ func writeRemarks(w io.Writer, p sunset.Plan) error {
 	if refusal := p.Refusal(); refusal != "" {
 		lines = append(lines, "warning: a cleanup would be refused: "+refusal)
 	}
+	return writeLines(w, lines)
+}
+
+// writeLines wraps at words, where a terminal would wrap in them.
+func writeLines(w io.Writer, lines []string) error {
 	for _, line := range lines {
 		line = printable(line)
 		if width := widthOf(w, 0); width > 0 {
