@@ -75,9 +75,9 @@ func (o scanOptions) scan(ctx context.Context, stdout, stderr io.Writer) error {
 		settings = func(context.Context) (sunset.Settings, error) { return deployed.SettingsFile(o.settings) }
 	}
 	if s, err := settings(ctx); err != nil {
-		return err
+		return hinted{fmt.Errorf("--settings: %w", err), "correct the file, or leave --settings out for the defaults"}
 	} else if _, err := request.Apply(s); err != nil {
-		return err
+		return hinted{err, "flags may only tighten what the settings say"}
 	}
 	if o.search != "" {
 		if info, err := os.Stat(o.search); err != nil || !info.IsDir() {

@@ -111,6 +111,13 @@ func decodeStrictly[T any](b []byte, into *T) error {
 		if errors.As(err, &wrongType) {
 			return fmt.Errorf("field %q can't be %s", wrongType.Field, wrongType.Value)
 		}
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return fmt.Errorf("the document is not JSON: at byte %d: %w", syntax.Offset, err)
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return errors.New("the document is not JSON: it breaks off")
+		}
 		if errors.Is(err, io.EOF) {
 			return errors.New("the document is empty; write at least {}")
 		}
