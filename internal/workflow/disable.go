@@ -46,15 +46,25 @@ func (w *Workflow) Disable(ctx context.Context, in Invocation) (Disabled, error)
 
 	var out Disabled
 	err = w.underLease(ctx, c, in.Execution, func(c sunset.Case) error {
+		if c.Rescue != nil && c.Changed {
+			out, err = w.giveUp(ctx, c, fmt.Sprintf("%s asked to have it back: %s", c.Rescue.By, c.Rescue.Reason))
+			return err
+		}
+		// Also where an earlier try died half-way: that may be weeks ago, and the user be in use.
+		reasons, err := w.recheck(ctx, c, file, s)
+		if err != nil {
+			return err
+		}
+		if len(reasons) > 0 {
+			why := "its facts have moved since the plan: " + reasons[0].Text
+			if c.Changed {
+				out, err = w.giveUp(ctx, c, why)
+			} else {
+				out, err = w.skip(ctx, c, sunset.Skipped, why)
+			}
+			return err
+		}
 		if !c.Changed {
-			reasons, err := w.recheck(ctx, c, file, s)
-			if err != nil {
-				return err
-			}
-			if len(reasons) > 0 {
-				out, err = w.skip(ctx, c, sunset.Skipped, "its facts have moved since the plan: "+reasons[0].Text)
-				return err
-			}
 			// Turns are planned, but held ones all come due at once: what counts is how many users are disabled a day.
 			ok, err := w.Cases.TakeTurn(ctx, c.ID, s.Batch)
 			if err != nil {
@@ -69,14 +79,31 @@ func (w *Workflow) Disable(ctx context.Context, in Invocation) (Disabled, error)
 				return err
 			}
 		}
-		c, err := w.snapshotAndQuarantine(ctx, c, file, s)
+		c, err = w.snapshotAndQuarantine(ctx, c, file, s)
 		if err != nil {
+			return err
+		}
+		if c.Rescue != nil {
+			// It came while the user was being disabled, when nobody else could change it.
+			out, err = w.giveUp(ctx, c, fmt.Sprintf("%s asked to have it back: %s", c.Rescue.By, c.Rescue.Reason))
 			return err
 		}
 		out = w.disabled(c, s)
 		return nil
 	})
 	return out, err
+}
+
+// giveUp puts back what was changed of a user who is not to be disabled after all. Where it is gone, nothing can be.
+func (w *Workflow) giveUp(ctx context.Context, c sunset.Case, why string) (Disabled, error) {
+	name, err := w.IAM.NameNow(ctx, c.UserID, c.UserName)
+	if err != nil {
+		return Disabled{}, err
+	}
+	if name == "" {
+		return w.skip(ctx, c, sunset.Skipped, "no user has the id "+c.UserID+" any more")
+	}
+	return Disabled{Status: "skipped", Reason: why}, w.putBack(ctx, c, why)
 }
 
 // held says why the turn can't be taken now. The zero value says that it can.
@@ -125,7 +152,7 @@ func sinceMidnight(t time.Time) time.Duration {
 // gives the reasons that now keep the user.
 func (w *Workflow) recheck(ctx context.Context, c sunset.Case, file caseFile, s sunset.Settings) ([]sunset.Reason, error) {
 	now := w.Clock.Now()
-	caller, err := w.IAM.Caller(ctx)
+	caller, err := w.callerFor(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,9 @@ func (w *Workflow) WaitSoak(ctx context.Context, in Invocation) (Soak, error) {
 	if c, err = w.heedDecision(ctx, c, s); err != nil {
 		return Soak{}, err
 	}
+	if _, err := w.callerFor(ctx, c); err != nil {
+		return Soak{}, err
+	}
 	live, found, err := w.IAM.Find(ctx, c.UserID, c.UserName)
 	if err != nil {
 		return Soak{}, err
@@ -60,6 +63,12 @@ func (w *Workflow) WaitSoak(ctx context.Context, in Invocation) (Soak, error) {
 	}
 	before := len(c.Signals)
 	if c, err = w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		if !c.Open() || c.Rescue != nil {
+			return nil // what was heard is the rescue itself
+		}
+		if until := c.SoakFrom.Add(s.Soak.Std()); until.After(c.SoakUntil) {
+			c.SoakUntil = until // today's settings ask for a longer one
+		}
 		if len(sunset.MergeSignals(c.Signals, signals)) > len(c.Signals) {
 			c.Resumed = false // something new was heard since a person let the turns go on
 		}
@@ -71,6 +80,12 @@ func (w *Workflow) WaitSoak(ctx context.Context, in Invocation) (Soak, error) {
 		return nil
 	}); err != nil {
 		return Soak{}, err
+	}
+	switch {
+	case !c.Open():
+		return w.soak(c, s, "ended", c.Reason), nil
+	case c.Rescue != nil:
+		return w.soak(c, s, "restore", c.Rescue.By+" asked to have it back"), nil
 	}
 	now := w.Clock.Now()
 	status := "soaking"
@@ -99,6 +114,9 @@ func (w *Workflow) reopen(ctx context.Context, c sunset.Case) (sunset.Case, erro
 		return c, nil
 	}
 	return w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		if c.Open() || c.Outcome != sunset.Failed {
+			return nil // somebody else was faster: it is open again, or was put back
+		}
 		c.Stage, c.Outcome, c.Reason, c.Holds = sunset.Soaking, "", "", false
 		c.Ended = time.Time{}
 		if !c.DeletingSince.IsZero() {
@@ -119,7 +137,7 @@ func (w *Workflow) heedDecision(ctx context.Context, c sunset.Case, s sunset.Set
 		return c, err
 	}
 	c, err = w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
-		if c.SoakedAgain == c.RequestID {
+		if c.SoakedAgain == c.RequestID || !c.Open() || c.Rescue != nil {
 			return nil
 		}
 		forgiven := map[string]time.Time{}
@@ -138,7 +156,7 @@ func (w *Workflow) heedDecision(ctx context.Context, c sunset.Case, s sunset.Set
 		c.Reason = ""
 		return nil
 	})
-	if err != nil {
+	if err != nil || c.SoakedAgain != c.RequestID {
 		return c, err
 	}
 	return c, w.recordCase(ctx, c, "soak-again", decisions[0].Approver, "soak-again/"+c.RequestID,
