@@ -138,6 +138,32 @@ func (b *breaker) object(key string, change func(map[string]any)) {
 	require.NoError(b.t, os.WriteFile(file, body, 0o600))
 }
 
+// putObject writes an object that was not there.
+func (b *breaker) putObject(key string, v any) {
+	b.t.Helper()
+	body, err := json.Marshal(v)
+	require.NoError(b.t, err)
+	require.NoError(b.t, b.machine.Objects.Put(context.Background(), key, body))
+}
+
+func asMap(t *testing.T, v any) map[string]any {
+	t.Helper()
+	body, err := json.Marshal(v)
+	require.NoError(t, err)
+	var m map[string]any
+	require.NoError(t, json.Unmarshal(body, &m))
+	return m
+}
+
+// find reads a user live.
+func (b *breaker) find(u fakeaws.NewUser) (live sunset.User, found bool, err error) {
+	err = b.clock.Run(b.t.Context(), func(ctx context.Context) (err error) {
+		live, found, err = b.machine.IAM.Find(ctx, u.ID, u.Name)
+		return err
+	})
+	return live, found, err
+}
+
 // request is the case's request.
 func (b *breaker) request() sunset.ApprovalRequest {
 	b.t.Helper()
