@@ -44,7 +44,7 @@ func TestABatchADayOnWeekdayMornings(t *testing.T) {
 	w.clean(sunset.Request{})
 	row := w.finish()
 	require.Equal(t, map[sunset.Outcome]int{sunset.Deleted: 4}, positive(row.Outcomes))
-	require.Equal(t, map[string]int{"Thu 05 09h": 1, "Fri 06 08h": 1, "Mon 09 08h": 1, "Tue 10 08h": 1}, w.disabledOn())
+	require.Equal(t, map[string]int{"Thu 05 09h": 1, "Fri 06 09h": 1, "Mon 09 08h": 1, "Tue 10 08h": 1}, w.disabledOn())
 	for _, u := range w.account.DeletedUsers() {
 		at := u.DeletedAt.In(time.FixedZone("CET", 3600))
 		require.NotContains(t, []time.Weekday{time.Saturday, time.Sunday}, at.Weekday())
@@ -79,8 +79,10 @@ func TestADisturbedCaseHoldsTheTurnsThatFollow(t *testing.T) {
 	t.Parallel()
 	var users []fakeaws.NewUser
 	w := newSmallWorld(t, func(a *fakeaws.Account) {
-		users = append(users, join(t, a, "old-first", fakeaws.Dead(), fakeaws.TriesItsKey(turn().Add(30*time.Minute))))
-		users = append(users, crowd(t, a, 4)...)
+		users = append(users, join(t, a, "old-first", fakeaws.OldKey(), fakeaws.TriesItsKey(turn().Add(30*time.Minute))))
+		for i := range 4 { // used later than the first, so that their turns come after its
+			users = append(users, join(t, a, fmt.Sprintf("old-%d", i), fakeaws.Dead()))
+		}
 	})
 	w.set(func(s *sunset.Settings) { s.Batch = 1 })
 	w.people = nil
