@@ -46,6 +46,32 @@ func TestANameReusedInTheMiddleOfADeletion(t *testing.T) {
 	}
 }
 
+// The same once the point of no return is passed: between the last look at the id and the first calls by name.
+func TestANameReusedAfterThePointOfNoReturn(t *testing.T) {
+	for _, moment := range []string{"ListUserPolicies", "ListAttachedUserPolicies", "DeleteUserPolicy"} {
+		t.Run("at "+moment, func(t *testing.T) {
+			t.Parallel()
+			b := newBreaker(t, bare())
+			done := false
+			b.mu.Lock()
+			b.wire = func(action, _ string) {
+				if c, err := b.machine.Cases.Get(t.Context(), b.user.ID); err == nil && !done && action == moment && c.Stage == sunset.Deleting {
+					done = true
+					b.goneAndMadeAgain()
+				}
+			}
+			b.mu.Unlock()
+			b.after(&done)
+			now, there := b.account.User(victim)
+			require.True(t, there, "the new user of the name was deleted")
+			require.NotEqual(t, b.user.ID, now.ID)
+			require.True(t, now.HasPassword)
+			require.Len(t, now.Keys, 1)
+			require.Empty(t, now.Inline, "the new user was quarantined")
+		})
+	}
+}
+
 // EntityTemporarilyUnmodifiable is what IAM answers for a name that was deleted and made again: trying again by the name
 // alone would hit the new user.
 func TestAChangeThatIAMPutsOffLooksAtTheIDAgain(t *testing.T) {

@@ -105,13 +105,18 @@ type emptied struct {
 // that is missing, as after a deletion that died at its end, is put back before anything else.
 func (h *hand) empty(ctx context.Context, snap sunset.Snapshot, q sunset.Quarantine) (emptied, error) {
 	var e emptied
-	inline, err := h.inlinePolicies(ctx, h.name)
-	if err != nil {
-		return e, err
+	var inline, attached []string
+	reads := []func() error{
+		func() (err error) { attached, err = h.attachedPolicies(ctx, h.name); return err },
+		func() (err error) { inline, err = h.inlinePolicies(ctx, h.name); return err },
 	}
-	attached, err := h.attachedPolicies(ctx, h.name)
-	if err != nil {
-		return e, err
+	if q.DenyBy() == sunset.ManagedDeny {
+		slices.Reverse(reads) // the list that shows the deny, and so whose the name is, comes last
+	}
+	for _, read := range reads {
+		if err := read(); err != nil {
+			return e, err
+		}
 	}
 	if slices.Contains(inline, sunset.DenyPolicyName) {
 		e.denies = append(e.denies, sunset.InlineDeny)
