@@ -199,7 +199,9 @@ func (w *Workflow) listen(ctx context.Context, c sunset.Case, snap sunset.Snapsh
 		}
 	}
 	heard := c.Heard
-	if len(fresh) > 0 || len(c.Signals) > 0 || !now.Before(c.SoakUntil) {
+	// A long soak is asked about before CloudTrail forgets its beginning.
+	forgets := now.Sub(heardFrom(c, now)) > trailReach/2
+	if len(fresh) > 0 || len(c.Signals) > 0 || !now.Before(c.SoakUntil) || forgets {
 		more, until, err := w.hear(ctx, c, live, s)
 		if err != nil {
 			return nil, c.Heard, err
@@ -229,8 +231,12 @@ func (w *Workflow) hear(ctx context.Context, c sunset.Case, live sunset.User, s 
 	if until.Before(c.SoakFrom) {
 		until = c.SoakFrom
 	}
+	from := heardFrom(c, now)
+	if now.Sub(from) > trailReach {
+		gaps = append(gaps, sunset.Gap{Action: "cloudtrail:LookupEvents", Why: "the event history no longer reaches back to " + from.UTC().Format(time.DateOnly)})
+	}
 	// Events later than until are taken too where they have come: only silence needs time to settle.
-	signals, more, _, err := w.Trail.Heard(ctx, who, regions, c.SoakFrom, now)
+	signals, more, _, err := w.Trail.Heard(ctx, who, regions, from, now)
 	if err != nil {
 		return nil, c.Heard, err
 	}
@@ -241,6 +247,15 @@ func (w *Workflow) hear(ctx context.Context, c sunset.Case, live sunset.User, s 
 		})
 	}
 	return signals, until, nil
+}
+
+// heardFrom is since when CloudTrail has to be asked: since the soak began or, where its history would soon not reach
+// back to that, since it was last read. What was heard before is in the row.
+func heardFrom(c sunset.Case, now time.Time) time.Time {
+	if now.Sub(c.SoakFrom) > trailReach/2 && c.Heard.After(c.SoakFrom) {
+		return c.Heard
+	}
+	return c.SoakFrom
 }
 
 func orAll(region string) string {
