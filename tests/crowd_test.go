@@ -18,6 +18,7 @@ func TestACleanupOverACrowd(t *testing.T) {
 	const users = 300
 	w := newSmallWorld(t, func(a *fakeaws.Account) { require.NoError(t, a.Crowd(users)) })
 	w.set(func(s *sunset.Settings) {
+		s.Soak = sunset.Days(2) // so that the test is quick
 		s.ClosedRegions = []sunset.ClosedRegion{{Region: "eu-west-1", Reason: "a service control policy denies everything there"}}
 	})
 	w.account.CloseRegion("eu-west-1")

@@ -80,6 +80,9 @@ func TestAllFunctionsRunTwice(t *testing.T) {
 func everyAction(t *testing.T, outcome sunset.Outcome) (reads, writes []string) {
 	t.Helper()
 	w := whole(t, outcome, func(*world) {})
+	for _, x := range w.machine.Engine.Executions() {
+		require.LessOrEqual(t, len(w.machine.Engine.History(x.ARN)), 200, "events of %s", x.Name)
+	}
 	changing := w.writes()
 	for _, c := range w.account.Calls() {
 		name := c.Service + ":" + c.Action

@@ -221,6 +221,7 @@ func (w *Workflow) snapshotAndQuarantine(ctx context.Context, c sunset.Case, fil
 			return sunset.Faultf(sunset.Conflict, "%s was rescued while it was about to be disabled", c.UserName)
 		}
 		c.Stage, c.SnapshotKey, c.Changed, c.Outcome, c.Reason, c.Ended = sunset.Disabling, key, true, "", "", time.Time{}
+		c.Logged = false
 		return nil
 	}); err != nil {
 		return c, err

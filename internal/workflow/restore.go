@@ -81,7 +81,7 @@ func (w *Workflow) putBack(ctx context.Context, c sunset.Case, why string) error
 		if c.Stage == sunset.Deleting && c.Outcome != sunset.Failed {
 			return sunset.Faultf(sunset.Conflict, "the deletion of %s has begun and can't be turned back", c.UserName)
 		}
-		c.Stage = sunset.Restoring
+		c.Stage, c.Logged = sunset.Restoring, false
 		return nil
 	}); err != nil {
 		return err

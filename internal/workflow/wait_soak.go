@@ -118,7 +118,7 @@ func (w *Workflow) reopen(ctx context.Context, c sunset.Case) (sunset.Case, erro
 			return nil // somebody else was faster: it is open again, or was put back
 		}
 		c.Stage, c.Outcome, c.Reason, c.Holds = sunset.Soaking, "", "", false
-		c.Ended = time.Time{}
+		c.Ended, c.Logged = time.Time{}, false
 		if !c.DeletingSince.IsZero() {
 			c.Stage = sunset.Deleting
 		}
