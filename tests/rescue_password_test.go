@@ -17,7 +17,7 @@ import (
 func TestANewPasswordIsToldOnceAndStoredNowhere(t *testing.T) {
 	t.Parallel()
 	var user fakeaws.NewUser
-	w := newWorld(t, func(a *fakeaws.Account) {
+	w := newSmallWorld(t, func(a *fakeaws.Account) {
 		var err error
 		user, err = a.Join("old-batch", fakeaws.Dead())
 		require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestANewPasswordIsToldOnceAndStoredNowhere(t *testing.T) {
 func TestAnExpiredCaseIsRescued(t *testing.T) {
 	t.Parallel()
 	var user fakeaws.NewUser
-	w := newWorld(t, func(a *fakeaws.Account) {
+	w := newSmallWorld(t, func(a *fakeaws.Account) {
 		var err error
 		user, err = a.Join("old-batch", fakeaws.Dead())
 		require.NoError(t, err)

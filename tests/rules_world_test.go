@@ -41,7 +41,7 @@ func newBreaker(t *testing.T, lives ...fakeaws.Life) *breaker {
 func newBreakerOf(t *testing.T, join func(*fakeaws.Account) (fakeaws.NewUser, error)) *breaker {
 	t.Helper()
 	b := &breaker{}
-	b.world = newWorld(t, func(a *fakeaws.Account) {
+	b.world = newSmallWorld(t, func(a *fakeaws.Account) {
 		var err error
 		b.user, err = join(a)
 		require.NoError(t, err)
