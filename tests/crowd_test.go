@@ -15,7 +15,7 @@ import (
 // A cleanup of a grown account: outcomes add up, nobody who works is touched, no payload or history nears a limit.
 func TestACleanupOverACrowd(t *testing.T) {
 	t.Parallel()
-	const users = 300
+	const users = 150
 	w := newSmallWorld(t, func(a *fakeaws.Account) { require.NoError(t, a.Crowd(users)) })
 	w.set(func(s *sunset.Settings) {
 		s.Soak = sunset.Days(2) // so that the test is quick

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,19 +183,21 @@ func TestRescueRacesDeletion(t *testing.T) {
 		started := make(chan struct{})
 		start := sync.OnceFunc(func() { close(started) })
 		rescued := make(chan error, 1)
-		calls := 0
+		var calls atomic.Int64
 		w.wire = func(string, string) {
 			if w.clock.Now().After(turn().Add(14 * day)) {
-				if calls++; calls == 1+seed*4 && seed < seeds-1 {
+				n := calls.Add(1)
+				if n == int64(1+seed*4) && seed < seeds-1 {
 					start()
 				}
-				if seed == 0 && calls == 1 {
+				if seed == 0 && n == 1 {
 					rescued <- <-rescued // the first is faster for sure, the last slower
 				}
 			}
 		}
 		go func() {
 			<-started
+			defer w.clock.Hold()() // whoever may sleep on the clock is at work for it
 			rescued <- w.machine.Rescue(context.Background(), user.ID, "owner@example.com", "mine")
 		}()
 		w.clean(sunset.Request{})

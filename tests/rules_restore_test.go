@@ -162,7 +162,7 @@ func TestAnotherAccountsCredentialsGiveNoCaseUp(t *testing.T) {
 	b := newBreaker(t)
 	c := b.toRequest()
 	ours := b.machine.IAM
-	other := newWorld(t, nil)
+	other := newSmallWorld(t, nil)
 	b.machine.IAM = other.machine.IAM
 	b.row("case/"+b.user.ID, func(row map[string]any) { row["account"] = "999900001111" })
 	for name, handler := range map[string]func() error{

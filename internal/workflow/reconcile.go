@@ -20,6 +20,9 @@ import (
 // remindAfter is how long an approver is left in peace between two messages.
 const remindAfter = 4 * 24 * time.Hour
 
+// strayHour is when, once a day, users are compared with case rows: it reads all users of the account.
+const strayHour = 4 // UTC
+
 // Reconciled is what one round of reconcile did.
 type Reconciled struct {
 	Announced  int `json:"announced"`
@@ -161,6 +164,9 @@ func (w *Workflow) compare(ctx context.Context, open []sunset.Case) (int, error)
 			found++
 			failures = append(failures, w.fail(ctx, c, "ExecutionLost", lost))
 		}
+	}
+	if w.Clock.Now().UTC().Hour() != strayHour {
+		return found, errors.Join(failures...)
 	}
 	marked, err := w.strays(ctx)
 	return found + marked, errors.Join(append(failures, err)...)
