@@ -146,6 +146,13 @@ func TestATamperedStoreDeletesNobody(t *testing.T) {
 				s["user"].(map[string]any)["created"] = begin().Format(time.RFC3339)
 			})
 		},
+		"a snapshot in which a key was used later": func(b *breaker) {
+			b.object("snapshots/"+b.caseOf(b.user.ID).ID+".json", func(s map[string]any) {
+				for _, c := range s["user"].(map[string]any)["credentials"].([]any) {
+					c.(map[string]any)["last_used"] = b.clock.Now().Format(time.RFC3339)
+				}
+			})
+		},
 		"a row that was never disabled": func(b *breaker) {
 			b.row("case/"+b.user.ID, func(c map[string]any) { delete(c, "quarantine") })
 		},

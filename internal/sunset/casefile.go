@@ -126,13 +126,15 @@ type Case struct {
 	Turn      time.Time `json:"turn"`
 	Changed   bool      `json:"changed"` // anything at all was changed in the account
 
-	SnapshotKey string      `json:"snapshot_key,omitempty"`
-	Quarantine  *Quarantine `json:"quarantine,omitempty"`
-	SoakFrom    time.Time   `json:"soak_from,omitzero"`
-	SoakUntil   time.Time   `json:"soak_until,omitzero"`
-	Heard       time.Time   `json:"heard,omitzero"` // CloudTrail is known up to here
-	Signals     []Signal    `json:"signals,omitempty"`
-	Rescue      *Rescue     `json:"rescue,omitempty"`
+	SnapshotKey string `json:"snapshot_key,omitempty"`
+	// SnapshotSHA256 is of the snapshot's bytes: what is restored and compared is what was written before the change.
+	SnapshotSHA256 string      `json:"snapshot_sha256,omitempty"`
+	Quarantine     *Quarantine `json:"quarantine,omitempty"`
+	SoakFrom       time.Time   `json:"soak_from,omitzero"`
+	SoakUntil      time.Time   `json:"soak_until,omitzero"`
+	Heard          time.Time   `json:"heard,omitzero"` // CloudTrail is known up to here
+	Signals        []Signal    `json:"signals,omitempty"`
+	Rescue         *Rescue     `json:"rescue,omitempty"`
 	// Forgiven are last uses, by credential id (empty: the password), that a decision to soak again has seen.
 	Forgiven map[string]time.Time `json:"forgiven,omitempty"`
 

@@ -85,8 +85,13 @@ func (w *Workflow) snapshotOf(ctx context.Context, c sunset.Case) (sunset.Snapsh
 	if c.SnapshotKey == "" {
 		return snap, sunset.Faultf(sunset.Internal, "case %s has no snapshot", c.ID)
 	}
-	if _, err := load(ctx, w.Objects, c.SnapshotKey, &snap); err != nil {
+	digest, err := load(ctx, w.Objects, c.SnapshotKey, &snap)
+	if err != nil {
 		return sunset.Snapshot{}, err
+	}
+	if digest != c.SnapshotSHA256 {
+		return sunset.Snapshot{}, sunset.Faultf(sunset.Internal, "the snapshot %s is not the one that was written before %s was changed; "+
+			"nothing more is done to the user by it: compare the case's record of kind snapshot, and take the deny off by hand if it has to be back", c.SnapshotKey, c.UserName)
 	}
 	if snap.User.ID != c.UserID || snap.CaseID != c.ID {
 		return sunset.Snapshot{}, sunset.Faultf(sunset.Internal, "the snapshot %s is of user %s in case %s, not of this case", c.SnapshotKey, snap.User.ID, snap.CaseID)

@@ -220,6 +220,7 @@ func (w *Workflow) snapshotAndQuarantine(ctx context.Context, c sunset.Case, fil
 		if c.Rescue != nil {
 			return sunset.Faultf(sunset.Conflict, "%s was rescued while it was about to be disabled", c.UserName)
 		}
+		c.SnapshotSHA256 = digest
 		c.Stage, c.SnapshotKey, c.Changed, c.Outcome, c.Reason, c.Ended = sunset.Disabling, key, true, "", "", time.Time{}
 		c.Logged = false
 		return nil
