@@ -7,6 +7,7 @@
 //	                          system that all functions share
 //	IAM_SUNSET_STATE_MACHINE  ARN of the state machine
 //	IAM_SUNSET_PAGES_URL      where the approval pages are
+//	IAM_SUNSET_OWN            ARNs of the deployment's own principals, separated by commas; may be left out
 package deployed
 
 import (
@@ -16,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -83,6 +85,7 @@ func world(ctx context.Context) (workflow.World, error) {
 		Objects: dir.Objects(), Rows: dir.Rows(), Signer: signer, Messenger: outbox, Clock: clock.Wall{},
 		Settings: func(context.Context) (sunset.Settings, error) { return SettingsFile(env["IAM_SUNSET_SETTINGS"]) },
 		Log:      slog.New(slog.NewJSONHandler(os.Stderr, nil)), PagesURL: env["IAM_SUNSET_PAGES_URL"],
+		Own: strings.FieldsFunc(os.Getenv("IAM_SUNSET_OWN"), func(r rune) bool { return r == ',' || r == ' ' }),
 	}, nil
 }
 

@@ -59,6 +59,8 @@ type Config struct {
 	PagesAddr string
 	// Rand seeds jitter and task tokens; nil is crypto/rand.
 	Rand     io.Reader
+	// Own lists ARNs of the machine's own principals, which no cleanup may touch.
+	Own      []string
 	Budget   time.Duration
 	Progress func(string)
 	// OnInvoke, where set, is told of each call of a function: for tests that break things.
@@ -131,7 +133,7 @@ func Start(cfg Config) (*Machine, error) {
 			Credentials: credentials.NewStaticCredentialsProvider("embedded", "embedded", ""),
 		}),
 		StateMachine: m.Engine.StateMachineARN(), Objects: cfg.Objects, Rows: cfg.Rows, Signer: cfg.Signer, Messenger: cfg.Messenger,
-		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: pagesURL, Budget: cfg.Budget, Progress: cfg.Progress,
+		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: pagesURL, Own: cfg.Own, Budget: cfg.Budget, Progress: cfg.Progress,
 	})
 	pages = m.Pages()
 	m.functions = m.Functions()
