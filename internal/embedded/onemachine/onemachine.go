@@ -58,7 +58,7 @@ type Config struct {
 	// PagesAddr is where the pages are served, on loopback; ":0" takes a free port.
 	PagesAddr string
 	// Rand seeds jitter and task tokens; nil is crypto/rand.
-	Rand     io.Reader
+	Rand io.Reader
 	// Own lists ARNs of the machine's own principals, which no cleanup may touch.
 	Own      []string
 	Budget   time.Duration
