@@ -2,7 +2,9 @@
 package main
 
 import (
+	"log"
+
 	"github.com/iam-sunset/iam-sunset/internal/deployed"
 )
 
-func main() { deployed.Main("delete-all-artifacts") }
+func main() { log.Fatal(deployed.Serve("delete-all-artifacts")) }

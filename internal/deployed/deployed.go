@@ -12,8 +12,8 @@ package deployed
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,26 +32,28 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
 
-// Main serves one function until Lambda ends the process.
-func Main(function string) {
+// Serve serves one function until Lambda ends the process. It only returns where it can't begin.
+func Serve(function string) error {
 	w, err := world(context.Background())
 	if err != nil {
-		log.Fatalf("%s can't begin: %v", function, err)
+		return fmt.Errorf("%s can't begin: %w", function, err)
 	}
 	f, ok := workflow.New(w).Functions()[function]
 	if !ok {
-		log.Fatalf("there is no function %q", function)
+		return fmt.Errorf("there is no function %q", function)
 	}
 	lambda.Start(f)
+	return errors.New("the Lambda runtime has ended")
 }
 
-// MainPages serves the approval pages behind an HTTP API.
-func MainPages() {
+// ServePages serves the approval pages behind an HTTP API. It only returns where it can't begin.
+func ServePages() error {
 	w, err := world(context.Background())
 	if err != nil {
-		log.Fatalf("approval-web can't begin: %v", err)
+		return fmt.Errorf("approval-web can't begin: %w", err)
 	}
 	lambda.Start(httpadapter.NewV2(workflow.New(w).Pages()).ProxyWithContext)
+	return errors.New("the Lambda runtime has ended")
 }
 
 func world(ctx context.Context) (workflow.World, error) {
