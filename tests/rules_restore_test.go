@@ -172,6 +172,11 @@ func TestAnotherAccountsCredentialsGiveNoCaseUp(t *testing.T) {
 		require.Error(t, handler(), name)
 		require.True(t, b.caseOf(b.user.ID).Open(), name)
 	}
+	b.object("cases/"+c.ID+"/entry.json", func(f map[string]any) { f["account"] = "999900001111" })
+	b.row("case/"+b.user.ID, func(row map[string]any) { row["deleting_since"] = b.clock.Now() })
+	_, err := invoke(b.world, b.machine.DeleteAllArtifacts, b.of(c))
+	require.ErrorContains(t, err, "account", "a deletion taken up again must not take a user of another account for gone")
+	require.Empty(t, b.caseOf(b.user.ID).Outcome)
 	b.machine.IAM = ours
 	b.untouched()
 }

@@ -48,6 +48,9 @@ func (w *Workflow) deleteUnderLease(ctx context.Context, c sunset.Case, holder s
 	}
 	resuming := !c.DeletingSince.IsZero()
 	if resuming {
+		if _, err := w.callerFor(ctx, c); err != nil {
+			return Deletion{}, err
+		}
 		if done, err := w.finishGone(ctx, c, snap, s); err != nil || done.Status != "" {
 			return done, err
 		}

@@ -240,7 +240,11 @@ func (w *Workflow) hear(ctx context.Context, c sunset.Case, live sunset.User, s 
 	if err != nil {
 		return nil, c.Heard, err
 	}
-	for _, g := range append(gaps, more...) {
+	gaps = append(gaps, more...)
+	if len(gaps) > 0 {
+		until = c.Heard // what was not heard stays to be heard, from where it was last whole
+	}
+	for _, g := range gaps {
 		signals = append(signals, sunset.Signal{
 			Kind: sunset.NotHeard, About: g.Action, Region: g.Region, At: now, Source: g.Action,
 			Detail: fmt.Sprintf("%s could not be read in %s: %s", g.Action, orAll(g.Region), g.Why),
