@@ -119,7 +119,7 @@ func (w *world) start() {
 	cfg.HTTPClient = eavesdropper{inner: cfg.HTTPClient, world: w}
 	w.machine, err = onemachine.Start(onemachine.Config{
 		AWS: cfg, AccountID: w.account.ID(), Region: "us-east-1", Time: w.clock,
-		Objects: dir.Objects(), Rows: dir.Rows(), Signer: signer, Messenger: w, Settings: w.live,
+		Objects: dir.Objects(), Rows: dir.Rows(), Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: w, Settings: w.live,
 		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)), PagesAddr: "127.0.0.1:0", Rand: rand.NewChaCha8([32]byte{1}),
 		OnInvoke: func(function string, payload []byte) error {
 			w.mu.Lock()

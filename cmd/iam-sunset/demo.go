@@ -101,7 +101,7 @@ func (o demoOptions) run(ctx context.Context, out io.Writer) error {
 	person := &demoPerson{story: told, auto: o.auto, clock: now}
 	machine, err := onemachine.Start(onemachine.Config{
 		AWS: aws.Config("us-east-1"), AccountID: account.ID(), Region: "us-east-1", Time: now,
-		Objects: recorded{dir.Objects(), told}, Rows: dir.Rows(), Signer: signer, Messenger: person,
+		Objects: recorded{dir.Objects(), told}, Rows: dir.Rows(), Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: person,
 		Settings: func(context.Context) (sunset.Settings, error) { return settings, nil },
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), PagesAddr: o.pages, OnPage: person.afterPage,
 	})

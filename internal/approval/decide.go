@@ -45,7 +45,7 @@ func (d *Desk) Decide(ctx context.Context, dec sunset.Decision) (sunset.Decision
 		if err := sunset.CheckDecision(r, dec, s, d.clock.Now()); err != nil {
 			return dec, "", err
 		}
-		if dec.MAC, err = d.signer.MAC(ctx, sealed("decision", dec.Message())); err != nil {
+		if dec.MAC, err = d.signers.Decisions.MAC(ctx, sealed("decision", dec.Message())); err != nil {
 			return dec, "", fmt.Errorf("signing the decision on request %s: %w", r.ID, err)
 		}
 		stored, err = writeOnce(ctx, d.rows, key, dec)
@@ -104,7 +104,7 @@ func (d *Desk) holds(ctx context.Context, r sunset.ApprovalRequest, key string, 
 	if dec.RequestID != r.ID || dec.CaseID != r.CaseID || dec.UserID != r.UserID || key != decisionKey(r.ID, dec.Approver) {
 		return false, nil
 	}
-	ok, err := d.signer.Verify(ctx, sealed("decision", dec.Message()), dec.MAC)
+	ok, err := d.signers.Decisions.Verify(ctx, sealed("decision", dec.Message()), dec.MAC)
 	if err != nil {
 		return false, fmt.Errorf("checking a decision on request %s: %w", r.ID, err)
 	}

@@ -28,14 +28,20 @@ type Settings func(ctx context.Context) (sunset.Settings, error)
 // Desk is where requests wait for decisions. It is safe for concurrent use, by as many processes as its store is.
 type Desk struct {
 	rows     store.Rows
-	signer   Signer
+	signers  Signers
 	settings Settings
 	clock    interface{ Now() time.Time }
 }
 
+// Signers are the keys of a desk. They are two, so that whoever makes links, reconcile, can't make decisions.
+type Signers struct {
+	Decisions Signer
+	Links     Signer
+}
+
 // NewDesk is a desk over rows. Settings are read for every answer that depends on them.
-func NewDesk(rows store.Rows, signer Signer, settings Settings, clock interface{ Now() time.Time }) *Desk {
-	return &Desk{rows: rows, signer: signer, settings: settings, clock: clock}
+func NewDesk(rows store.Rows, signers Signers, settings Settings, clock interface{ Now() time.Time }) *Desk {
+	return &Desk{rows: rows, signers: signers, settings: settings, clock: clock}
 }
 
 // Open puts r before the approvers and keeps the task token that its decision will answer. There is one request for a

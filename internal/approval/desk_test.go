@@ -49,7 +49,7 @@ func newOffice(t *testing.T, needed int) *office {
 	key, err := approval.OpenKeyFile(filepath.Join(t.TempDir(), "key"))
 	require.NoError(t, err)
 	o.rows = openRows(t, o.dir)
-	o.Desk = approval.NewDesk(o.rows, key, func(context.Context) (sunset.Settings, error) {
+	o.Desk = approval.NewDesk(o.rows, approval.Signers{Decisions: key, Links: key}, func(context.Context) (sunset.Settings, error) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		return o.settings, nil

@@ -46,7 +46,7 @@ func (d *Desk) NewLink(ctx context.Context, approverEmail string, expires time.T
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", doing, err)
 	}
-	if l.MAC, err = d.signer.MAC(ctx, message); err != nil {
+	if l.MAC, err = d.signers.Links.MAC(ctx, message); err != nil {
 		return "", fmt.Errorf("%s: %w", doing, err)
 	}
 	if _, err := writeOnce(ctx, d.rows, linkKey(l.Hash), l); err != nil {
@@ -76,7 +76,7 @@ func (d *Desk) Approver(ctx context.Context, linkSecret string) (email string, e
 	if err != nil {
 		return "", fmt.Errorf("looking up a link: %w", err)
 	}
-	holds, err := d.signer.Verify(ctx, message, l.MAC)
+	holds, err := d.signers.Links.Verify(ctx, message, l.MAC)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("looking up a link: %w", err)

@@ -84,7 +84,7 @@ func world(ctx context.Context) (workflow.World, error) {
 	engine.Retryer = awsfault.RetryOn(clock.Wall{})
 	return workflow.World{
 		AWS: cfg, Executions: sfn.NewFromConfig(engine), StateMachine: env["IAM_SUNSET_STATE_MACHINE"],
-		Objects: dir.Objects(), Rows: dir.Rows(), Signer: signer, Messenger: outbox, Clock: clock.Wall{},
+		Objects: dir.Objects(), Rows: dir.Rows(), Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: outbox, Clock: clock.Wall{},
 		Settings: func(context.Context) (sunset.Settings, error) { return SettingsFile(env["IAM_SUNSET_SETTINGS"]) },
 		Log:      slog.New(slog.NewJSONHandler(os.Stderr, nil)), PagesURL: env["IAM_SUNSET_PAGES_URL"],
 		Own: strings.FieldsFunc(os.Getenv("IAM_SUNSET_OWN"), func(r rune) bool { return r == ',' || r == ' ' }),

@@ -28,7 +28,7 @@ type World struct {
 	StateMachine string
 	Objects      store.Objects
 	Rows         store.Rows
-	Signer       approval.Signer
+	Signers      approval.Signers
 	Messenger    approval.Messenger
 	Settings     func(context.Context) (sunset.Settings, error)
 	Clock        clock.Clock
@@ -49,7 +49,7 @@ func New(x World) *Workflow {
 		Ownership:    ownership.New(cfg, x.Clock),
 		Cases:        casebook.New(x.Rows, x.Clock),
 		Records:      audit.NewBook(x.Objects, x.Clock),
-		Desk:         approval.NewDesk(x.Rows, x.Signer, x.Settings, x.Clock),
+		Desk:         approval.NewDesk(x.Rows, x.Signers, x.Settings, x.Clock),
 		Objects:      x.Objects,
 		Messenger:    x.Messenger,
 		Executions:   x.Executions,

@@ -117,7 +117,7 @@ func newMachine(tb testing.TB, a *account) *machine {
 	settings.CapPercent = 100
 	m.Machine, err = onemachine.Start(onemachine.Config{
 		AWS: a.server.Config("us-east-1"), AccountID: a.ID(), Region: "us-east-1", Time: a.clock,
-		Objects: dir.Objects(), Rows: dir.Rows(), Signer: signer, Messenger: m,
+		Objects: dir.Objects(), Rows: dir.Rows(), Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: m,
 		Settings: func(context.Context) (sunset.Settings, error) { return settings, nil },
 		Log:      slog.New(slog.NewTextHandler(io.Discard, nil)), PagesAddr: "127.0.0.1:0", Rand: rand.NewChaCha8([32]byte{1}),
 		OnInvoke: func(function string, _ []byte) error {

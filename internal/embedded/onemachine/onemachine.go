@@ -51,7 +51,7 @@ type Config struct {
 	Time      Time
 	Objects   store.Objects
 	Rows      store.Rows
-	Signer    approval.Signer
+	Signers   approval.Signers
 	Messenger approval.Messenger
 	Settings  func(context.Context) (sunset.Settings, error)
 	Log       *slog.Logger
@@ -132,7 +132,7 @@ func Start(cfg Config) (*Machine, error) {
 			Region: cfg.Region, BaseEndpoint: &engineURL, Retryer: awsfault.RetryOn(cfg.Time)(),
 			Credentials: credentials.NewStaticCredentialsProvider("embedded", "embedded", ""),
 		}),
-		StateMachine: m.Engine.StateMachineARN(), Objects: cfg.Objects, Rows: cfg.Rows, Signer: cfg.Signer, Messenger: cfg.Messenger,
+		StateMachine: m.Engine.StateMachineARN(), Objects: cfg.Objects, Rows: cfg.Rows, Signers: cfg.Signers, Messenger: cfg.Messenger,
 		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: pagesURL, Own: cfg.Own, Budget: cfg.Budget, Progress: cfg.Progress,
 	})
 	pages = m.Pages()
