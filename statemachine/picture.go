@@ -70,7 +70,7 @@ func Picture() (string, error) {
 	return "flowchart TD\n" + strings.Join(nodes, "\n") + "\n" + strings.Join(edges, "\n") + "\n", nil
 }
 
-// arrows are a Choice's ways out, and a Task's way at its timeout. Labels are the values that Choices look for.
+// arrows are a Choice's ways out, and a Task's ways at its timeout and where it has become moot. Labels are the values that Choices look for.
 func (s drawnState) arrows() []arrow {
 	var out []arrow
 	add := func(to, label string) {
@@ -100,8 +100,11 @@ func (s drawnState) arrows() []arrow {
 		add(s.Default, "else")
 	}
 	for _, c := range s.Catch {
-		if slices.Contains(c.ErrorEquals, "States.Timeout") {
+		switch {
+		case slices.Contains(c.ErrorEquals, "States.Timeout"):
 			add(c.Next, "timeout")
+		case slices.Contains(c.ErrorEquals, "Moot"):
+			add(c.Next, "moot")
 		}
 	}
 	return out

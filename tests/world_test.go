@@ -5,6 +5,7 @@ package tests
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -314,6 +315,20 @@ func (w *world) path(arn string) string {
 }
 
 // evidence is the directory that an auditor would get.
+// taskToken steals the token of a request from the store, as somebody may who reads it.
+func (w *world) taskToken(requestID string) string {
+	dir, err := store.OpenDir(w.dir, store.NoSync())
+	require.NoError(w.t, err)
+	row, err := dir.Rows().Get(context.Background(), "token/"+requestID)
+	require.NoError(w.t, err)
+	var stored struct {
+		Token string `json:"token"`
+	}
+	require.NoError(w.t, json.Unmarshal(row.Body, &stored))
+	require.NotEmpty(w.t, stored.Token)
+	return stored.Token
+}
+
 func (w *world) evidence() string { return filepath.Join(w.dir, "objects", "evidence") }
 
 // proven checks the evidence offline, and that no secret is in it.

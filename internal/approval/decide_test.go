@@ -259,24 +259,25 @@ func TestUndeliveredMakesUpForACrash(t *testing.T) {
 	require.Empty(t, waits)
 }
 
-func TestATokenCanBeTakenWithoutADecision(t *testing.T) {
+func TestASupersededRequestLetsItsTaskGoOnWithoutADecision(t *testing.T) {
 	o := newOffice(t, 1)
 	r := o.open(t, asking("ci-old"), "token")
-	require.NoError(t, o.Supersede(t.Context(), r.CaseID, ""))
 	waits, err := o.Undelivered(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, waits)
+	require.Empty(t, waits, "an open one waits for people")
+	require.NoError(t, o.Supersede(t.Context(), r.CaseID, ""))
 	for range 2 {
-		token, of, ok, err := o.TakeToken(t.Context(), r.ID)
+		waits, err := o.Undelivered(t.Context())
 		require.NoError(t, err)
-		require.True(t, ok, "until it is marked, whoever tries again gets it again")
-		require.Equal(t, "token", token)
-		require.Equal(t, r.ID, of.ID)
+		require.Len(t, waits, 1, "until it is marked, whoever tries again gets it again")
+		require.Equal(t, "token", waits[0].Token)
+		require.Equal(t, r.ID, waits[0].Request.ID)
+		require.Equal(t, sunset.ChooseKeep, waits[0].Choice)
 	}
 	require.NoError(t, o.MarkDelivered(t.Context(), r.ID, "token"))
-	_, _, ok, err := o.TakeToken(t.Context(), r.ID)
+	waits, err = o.Undelivered(t.Context())
 	require.NoError(t, err)
-	require.False(t, ok)
+	require.Empty(t, waits)
 }
 
 func TestManyAtOnce(t *testing.T) {

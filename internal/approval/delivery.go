@@ -28,7 +28,8 @@ type token struct {
 //
 // It first makes up for what a crash left behind: an open request whose stored decisions suffice becomes decided. And
 // one whose decisions no longer add up, because an approver has left the settings or more approvals are needed today, is
-// opened again.
+// opened again. A superseded request whose task still waits has nothing left to decide: its choice is keep, so that the
+// case goes on and finds out what became of it.
 func (d *Desk) Undelivered(ctx context.Context) ([]Delivery, error) {
 	tokens, err := d.rows.List(ctx, tokenKey(""))
 	if err != nil {
@@ -63,7 +64,11 @@ func (d *Desk) Delivery(ctx context.Context, requestID string) (waits Delivery, 
 	if err != nil {
 		return Delivery{}, false, err
 	}
-	if r.State != sunset.RequestOpen && r.State != sunset.RequestDecided {
+	switch r.State {
+	case sunset.RequestOpen, sunset.RequestDecided:
+	case sunset.RequestSuperseded:
+		return Delivery{Request: r, Token: t.Token, Choice: sunset.ChooseKeep}, true, nil
+	default:
 		return Delivery{}, false, nil
 	}
 	choice, err := d.tally(ctx, r)
@@ -78,17 +83,6 @@ func (d *Desk) Delivery(ctx context.Context, requestID string) (waits Delivery, 
 		return Delivery{}, false, fmt.Errorf("settling request %s: %w", requestID, err)
 	}
 	return Delivery{Request: r, Token: t.Token, Choice: choice}, choice != "" && r.State == sunset.RequestDecided, nil
-}
-
-// TakeToken gives the token for which a request's task waits, whatever the state of the request, so that a case that needs
-// no decision any more can go on. ok is false where it was answered. Whoever answers it calls MarkDelivered.
-func (d *Desk) TakeToken(ctx context.Context, requestID string) (waiting string, r sunset.ApprovalRequest, ok bool, err error) {
-	t, ok, err := d.waitingToken(ctx, requestID)
-	if err != nil || !ok {
-		return "", r, false, err
-	}
-	r, err = d.Request(ctx, requestID)
-	return t.Token, r, err == nil, err
 }
 
 func (d *Desk) waitingToken(ctx context.Context, requestID string) (token, bool, error) {

@@ -20,6 +20,11 @@ const (
 	Internal     Kind = "Internal"
 )
 
+// Moot ends RequestApproval where there is nothing to decide any more, because the case was rescued or has ended. It is
+// an answer rather than a fault: the definition catches it in that one state, and only there may it be given. The function
+// could answer its own task token instead, but who may answer tokens should be few.
+const Moot Kind = "Moot"
+
 // Kinds lists every kind, for the contract between definition and code.
 func Kinds() []Kind {
 	return []Kind{Throttled, Unavailable, NotReady, Conflict, AccessDenied, Invalid, Internal}

@@ -31,7 +31,7 @@ func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requeste
 		}
 	}
 	if !c.Open() || c.Rescue != nil {
-		return Requested{}, w.nothingToDecide(ctx, c, in.TaskToken)
+		return Requested{}, nothingToDecide(c)
 	}
 	file, s, err := w.caseSettings(ctx, c)
 	if err != nil {
@@ -100,7 +100,7 @@ func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requeste
 		if err := w.Desk.Supersede(ctx, c.ID, ""); err != nil {
 			return Requested{}, err
 		}
-		return Requested{}, w.nothingToDecide(ctx, c, in.TaskToken)
+		return Requested{}, nothingToDecide(c)
 	}
 	return Requested{RequestID: request.ID}, w.recordCase(ctx, c, "requested", "iam-sunset", "requested/"+request.ID,
 		fmt.Sprintf("The approvers are asked about %s until %s.", c.UserName, request.Expires.Format(time.RFC3339)),
@@ -108,8 +108,8 @@ func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requeste
 }
 
 // nothingToDecide has the execution go on at once: the restore finds out what became of the case.
-func (w *Workflow) nothingToDecide(ctx context.Context, c sunset.Case, token string) error {
-	return w.answer(ctx, token, sunset.ApprovalRequest{CaseID: c.ID}, sunset.ChooseKeep)
+func nothingToDecide(c sunset.Case) error {
+	return sunset.Faultf(sunset.Moot, "nobody has to decide on %s any more: its case is %s", c.UserName, c.Stage)
 }
 
 func blocked(refs []sunset.Reference) bool {
@@ -149,7 +149,7 @@ func (w *Workflow) askTrail(ctx context.Context, e sunset.Entry, s sunset.Settin
 	}
 	found, err := w.Trail.Crosscheck(ctx, trail.Query{
 		Regions: regions, Candidates: []trail.Candidate{{UserID: e.User.ID, Name: e.User.Name, FormerNames: e.FormerNames}},
-		Since: now.Add(-trailReach), Until: now, Deadline: w.deadline(),
+		Since: now.Add(-trailReach), Until: now, Deadline: w.deadline(ctx),
 	}, w.progress)
 	if err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (w *Workflow) askOwnership(ctx context.Context, u sunset.User, s sunset.Set
 	}
 	q := ownership.Query{
 		Account: caller.Account, Regions: regions, Candidates: []ownership.Candidate{ownershipCandidate(u)}, Going: map[string]bool{u.ID: true},
-		GroupsOf: map[string][]string{u.ID: u.Groups}, InlineOf: map[string][]string{u.ID: withoutDeny(u.Inline)}, Deadline: w.deadline(),
+		GroupsOf: map[string][]string{u.ID: u.Groups}, InlineOf: map[string][]string{u.ID: withoutDeny(u.Inline)}, Deadline: w.deadline(ctx),
 	}
 	for _, c := range open {
 		q.Going[c.UserID] = true

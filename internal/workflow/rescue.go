@@ -8,7 +8,8 @@ import (
 )
 
 // Rescue gives a disabled user back at once, because a person asks: it is stored first, so that of rescue and deletion
-// one wins, then carried out here and now. The execution finds out when it next wakes.
+// one wins, then carried out here and now. The execution finds out when it next wakes; one that
+// waits for its approvers is woken by reconcile, within the hour.
 //
 // A case that expired or failed and left its user disabled is rescued in the same way. It is a Conflict fault where the
 // deletion has begun, or where the case left nothing to give back, and NotReady where the rescue is stored, so that no
@@ -41,7 +42,7 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 		return err
 	}
 	if !over {
-		return w.wakeRequest(ctx, c)
+		return nil
 	}
 	// No execution is left that would say how the case ended now.
 	if c, err = w.Cases.Get(ctx, userID); err != nil || c.Outcome != sunset.Rescued {
@@ -75,19 +76,4 @@ func (w *Workflow) NewPassword(ctx context.Context, userID, by string) (password
 		return "", err
 	}
 	return password, w.recordCase(ctx, c, "new-password", by, "", fmt.Sprintf("%s got a one-time password, to be changed at the first sign-in; %s asked for it.", c.UserName, by), nil)
-}
-
-// wakeRequest lets a case that waits for its approvers go on, because there is nothing left to decide.
-func (w *Workflow) wakeRequest(ctx context.Context, c sunset.Case) error {
-	if c.RequestID == "" {
-		return nil
-	}
-	token, request, ok, err := w.Desk.TakeToken(ctx, c.RequestID)
-	if err != nil || !ok {
-		return err
-	}
-	if err := w.answer(ctx, token, request, sunset.ChooseKeep); err != nil {
-		return err
-	}
-	return w.Desk.MarkDelivered(ctx, c.RequestID, token)
 }
