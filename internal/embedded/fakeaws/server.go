@@ -89,6 +89,9 @@ func (s *Server) configFor(p aws.CredentialsProvider, region string) aws.Config 
 // meet that about once in a hundred calls, as "use of closed network connection", and the SDK's retryer tries again.
 type patientClient struct{ inner *awshttp.BuildableClient }
 
+// HTTPClient is the client that SDK configurations for services as near as these need; see Server.Config.
+func HTTPClient() aws.HTTPClient { return patientClient{awshttp.NewBuildableClient()} }
+
 // Do sends the request.
 func (c patientClient) Do(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {

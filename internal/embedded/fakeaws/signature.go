@@ -83,3 +83,25 @@ func signatureHolds(h *http.Request, body []byte, s scope, secret string) bool {
 	_, want, _ := strings.Cut(again.Header.Get("Authorization"), "Signature=")
 	return subtle.ConstantTimeCompare([]byte(want), []byte(s.signature)) == 1
 }
+
+// Signature is what the Authorization header of a signed request says, for the other services of this world.
+type Signature struct {
+	// AccessKeyID, Region and Service are the credential's scope, as the caller claims it.
+	AccessKeyID, Region, Service string
+	scope                        scope
+}
+
+// SignatureOf reads a request's signature; ok is false where there is none that can be read.
+func SignatureOf(h *http.Request) (s Signature, ok bool) {
+	found, err := parseAuthorization(h)
+	if err != nil {
+		return Signature{}, false
+	}
+	return Signature{AccessKeyID: found.accessKeyID, Region: found.region, Service: found.service, scope: found}, true
+}
+
+// Holds reports whether the request, whose body was read already, was signed with secret. Its date isn't judged, and the
+// body counts only as the header X-Amz-Content-Sha256 claims it, where there is one.
+func (s Signature) Holds(h *http.Request, body []byte, secret string) bool {
+	return signatureHolds(h, body, s.scope, secret)
+}
