@@ -88,7 +88,7 @@ func (w *Workflow) ownershipRound(ctx context.Context, cleanup string, d draft, 
 		return ownershipPart{}, nil
 	}
 	query := ownership.Query{
-		Account: d.Plan.Account, Candidates: candidates, Going: map[string]bool{}, Deadline: w.deadline(),
+		Account: d.Plan.Account, Candidates: candidates, Going: map[string]bool{}, Deadline: w.deadline(ctx),
 		Trust: documentsOf(d), GroupsOf: map[string][]string{}, InlineOf: map[string][]string{},
 	}
 	part := ownershipPart{Regions: d.Plan.Regions}

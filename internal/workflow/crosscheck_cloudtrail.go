@@ -86,7 +86,7 @@ func (w *Workflow) CrosscheckCloudTrail(ctx context.Context, in Invocation) (Cro
 func (w *Workflow) crosscheckRound(ctx context.Context, cleanup string, d draft, at Crosscheck) (crosscheckPart, error) {
 	now := w.Clock.Now()
 	part := crosscheckPart{Until: now}
-	query := trail.Query{Since: now.Add(-trailReach), Deadline: w.deadline()}
+	query := trail.Query{Since: now.Add(-trailReach), Deadline: w.deadline(ctx)}
 	if at.Round == 0 {
 		if err := w.firstRound(ctx, d, &part); err != nil {
 			return crosscheckPart{}, err

@@ -33,7 +33,7 @@ func (w *Workflow) Discover(ctx context.Context, in Invocation) (Discovery, erro
 	if err != nil {
 		return Discovery{}, err
 	}
-	deadline, next := w.deadline(), at.Next
+	deadline, next := w.deadline(ctx), at.Next
 	for ; next < len(d.Plan.Entries) && w.Clock.Now().Before(deadline); next++ {
 		e := &d.Plan.Entries[next]
 		if !sunset.LooksUnused(withoutUnreadKeys(*e), around) {

@@ -49,7 +49,7 @@ func (w *Workflow) OpenCases(ctx context.Context, in Invocation) (Opening, error
 	if in.State.Opening != nil {
 		at = *in.State.Opening
 	}
-	eligible, deadline := plan.Eligible(), w.deadline()
+	eligible, deadline := plan.Eligible(), w.deadline(ctx)
 	for ; at.Next < len(eligible) && w.Clock.Now().Before(deadline); at.Next++ {
 		e := eligible[at.Next]
 		turns := sunset.Turns(1, settings.Batch, w.Clock.Now().Add(settings.Notice.Std()), settings.Windows, taken)

@@ -72,11 +72,21 @@ func (w *Workflow) progress(what string) {
 	}
 }
 
-// deadline is when a handler that works on a cursor has to stop: its budget from now, or a little before its context's.
-func (w *Workflow) deadline() time.Time {
+// deadlineMargin is what a handler that works on a cursor leaves of its context's time, at most, for writing down how far
+// it came.
+const deadlineMargin = time.Minute
+
+// deadline is when a handler that works on a cursor has to stop: its budget from now, or a little before its context's
+// end. A context ends by the real clock, so that only the time left may be set against another one. A quarter of that is
+// left over where it is short, so that each round reads something.
+func (w *Workflow) deadline(ctx context.Context) time.Time {
 	budget := w.Budget
 	if budget == 0 {
 		budget = 10 * time.Minute
+	}
+	if end, ok := ctx.Deadline(); ok {
+		left := time.Until(end)
+		budget = min(budget, left-min(deadlineMargin, left/4))
 	}
 	return w.Clock.Now().Add(budget)
 }
