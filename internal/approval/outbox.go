@@ -13,18 +13,31 @@ import (
 )
 
 // Outbox is a Messenger that leaves each message as an e-mail in a file of its own, for a mail system to take.
-type Outbox struct{ dir string }
+type Outbox struct {
+	dir  string
+	team func(context.Context) (string, error)
+}
 
-// OpenOutbox makes or takes the directory dir, which only its owner may read: the files hold links.
-func OpenOutbox(dir string) (*Outbox, error) {
+// OpenOutbox makes or takes the directory dir, which only its owner may read: the files hold links. team is asked at each
+// message to Team for the team's address; where it gives none, the message is dropped; where it fails, so does the message.
+func OpenOutbox(dir string, team func(context.Context) (string, error)) (*Outbox, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening the outbox: %w", err)
 	}
-	return &Outbox{dir: dir}, nil
+	return &Outbox{dir: dir, team: team}, nil
 }
 
 // Send writes m to a new .eml file, whole or not at all.
-func (o *Outbox) Send(_ context.Context, m Message) error {
+func (o *Outbox) Send(ctx context.Context, m Message) error {
+	if m.To == Team {
+		var err error
+		switch m.To, err = o.team(ctx); {
+		case err != nil:
+			return fmt.Errorf("writing a message to the team: %w", err)
+		case m.To == "":
+			return nil
+		}
+	}
 	to, err := mail.ParseAddress(m.To)
 	if err != nil {
 		return fmt.Errorf("writing a message: %q is not an address: %w", m.To, err)

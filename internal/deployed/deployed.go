@@ -76,7 +76,10 @@ func world(ctx context.Context) (workflow.World, error) {
 	if err != nil {
 		return workflow.World{}, err
 	}
-	outbox, err := approval.OpenOutbox(filepath.Join(data, "outbox"))
+	outbox, err := approval.OpenOutbox(filepath.Join(data, "outbox"), func(context.Context) (string, error) {
+		s, err := SettingsFile(env["IAM_SUNSET_SETTINGS"])
+		return s.Team, err
+	})
 	if err != nil {
 		return workflow.World{}, err
 	}
