@@ -21,17 +21,19 @@ const (
 
 // ApprovalRequest asks the approvers about one case. It binds them to the facts by their digest.
 type ApprovalRequest struct {
-	ID        string    `json:"id"` // unguessable
-	CaseID    string    `json:"case_id"`
-	CleanupID string    `json:"cleanup_id"`
-	UserID    string    `json:"user_id"`
-	UserName  string    `json:"user_name"`
-	UserARN   string    `json:"user_arn"`
-	Round     int       `json:"round"`
-	Starter   string    `json:"starter"`
-	Issued    time.Time `json:"issued"`
-	Expires   time.Time `json:"expires"`
-	Needed    int       `json:"needed"`
+	ID        string `json:"id"` // unguessable
+	CaseID    string `json:"case_id"`
+	CleanupID string `json:"cleanup_id"`
+	UserID    string `json:"user_id"`
+	UserName  string `json:"user_name"`
+	UserARN   string `json:"user_arn"`
+	Round     int    `json:"round"`
+	Starter   string `json:"starter"` // as claimed
+	// Proven is who started the cleanup by CloudTrail, and empty where that was not known yet.
+	Proven  string    `json:"proven,omitempty"`
+	Issued  time.Time `json:"issued"`
+	Expires time.Time `json:"expires"`
+	Needed  int       `json:"needed"`
 	// Disturbed says that something was heard: Delete is not among the choices.
 	Disturbed bool   `json:"disturbed"`
 	Facts     Facts  `json:"facts"`
@@ -87,8 +89,10 @@ type Decision struct {
 	Choice    Choice    `json:"choice"`
 	Reason    string    `json:"reason"`
 	At        time.Time `json:"at"`
-	Way       string    `json:"way"` // how the approver was known: "link"
-	MAC       []byte    `json:"mac,omitempty"`
+	Way       string    `json:"way"` // how the approver was known: "link", or "aws" by a signed request
+	// Principal is the ARN that a signed request came from.
+	Principal string `json:"principal,omitempty"`
+	MAC       []byte `json:"mac,omitempty"`
 }
 
 // Message is what the decision's MAC covers: everything but the MAC.
@@ -114,6 +118,15 @@ func Barred(s Settings, email, starter, subjectARN string) string {
 		return email + " is the subject of this case"
 	}
 	return ""
+}
+
+// Barred says why an approver's word can't count on this request today, or is empty: as the function says, for both the
+// claimed and the proven starter.
+func (r ApprovalRequest) Barred(s Settings, email string) string {
+	if why := Barred(s, email, r.Starter, r.UserARN); why != "" {
+		return why
+	}
+	return Barred(s, email, r.Proven, r.UserARN)
 }
 
 // Is reports whether who, an address or an ARN, is this approver: by the address, by a principal that the settings name,
@@ -158,7 +171,7 @@ func Tally(r ApprovalRequest, decisions []Decision, s Settings) Choice {
 	var soak bool
 	for _, d := range decisions {
 		if d.RequestID != r.ID || d.Digest != r.Digest || d.UserID != r.UserID || d.CaseID != r.CaseID ||
-			Barred(s, d.Approver, r.Starter, r.UserARN) != "" {
+			r.Barred(s, d.Approver) != "" {
 			continue
 		}
 		switch d.Choice {
@@ -199,7 +212,7 @@ func CheckDecision(r ApprovalRequest, d Decision, s Settings, now time.Time) err
 	case utf8.RuneCountInString(d.Reason) > 1000:
 		return Faultf(Invalid, "reason: %d characters are too many; write at most 1000", utf8.RuneCountInString(d.Reason))
 	}
-	if why := Barred(s, d.Approver, r.Starter, r.UserARN); why != "" {
+	if why := r.Barred(s, d.Approver); why != "" {
 		return Faultf(AccessDenied, "%s, and so can't decide on %s", why, r.UserName)
 	}
 	return nil
