@@ -37,31 +37,35 @@ type site struct {
 func newSite(t *testing.T, needed int) *site {
 	t.Helper()
 	s := &site{office: newOffice(t, needed)}
-	s.handler = approval.NewWeb(s.Desk, func(ctx context.Context, r sunset.ApprovalRequest, c sunset.Choice) error {
-		s.seen.Lock()
-		defer s.seen.Unlock()
-		if s.answerErr != nil {
-			return s.answerErr
-		}
-		s.answered = append(s.answered, c)
-		return s.MarkDelivered(ctx, r.ID, "token")
-	}, func(ctx context.Context, _ sunset.ApprovalRequest, d sunset.Decision) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		s.seen.Lock()
-		defer s.seen.Unlock()
-		if s.recordErr != nil {
-			return s.recordErr
-		}
-		s.recorded = append(s.recorded, d)
-		return nil
-	}, "https://approve.example.com")
+	s.handler = approval.NewWeb(s.Desk, s.onDecided, s.onRecord, "https://approve.example.com")
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	s.url, s.client = server.URL, server.Client()
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return s
+}
+
+func (s *site) onDecided(ctx context.Context, r sunset.ApprovalRequest, c sunset.Choice) error {
+	s.seen.Lock()
+	defer s.seen.Unlock()
+	if s.answerErr != nil {
+		return s.answerErr
+	}
+	s.answered = append(s.answered, c)
+	return s.MarkDelivered(ctx, r.ID, "token")
+}
+
+func (s *site) onRecord(ctx context.Context, _ sunset.ApprovalRequest, d sunset.Decision) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.seen.Lock()
+	defer s.seen.Unlock()
+	if s.recordErr != nil {
+		return s.recordErr
+	}
+	s.recorded = append(s.recorded, d)
+	return nil
 }
 
 func (s *site) link(t *testing.T, email string) string {
