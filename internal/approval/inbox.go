@@ -79,7 +79,7 @@ func (d *Desk) item(ctx context.Context, r sunset.ApprovalRequest, email string,
 		return Item{}, err
 	}
 	slices.SortStableFunc(valid, func(a, b sunset.Decision) int { return a.At.Compare(b.At) })
-	item := Item{Request: r, Forged: forged, Barred: sunset.Barred(s, email, r.Starter, r.UserARN)}
+	item := Item{Request: r, Forged: forged, Barred: r.Barred(s, email)}
 	for _, dec := range valid {
 		if strings.EqualFold(dec.Approver, email) {
 			item.Mine = &dec
@@ -135,7 +135,7 @@ func (d *Desk) Waiting(ctx context.Context) ([]Waiting, error) {
 			return nil, err
 		}
 		for _, a := range s.Approvers {
-			if sunset.Barred(s, a.Email, r.Starter, r.UserARN) != "" ||
+			if r.Barred(s, a.Email) != "" ||
 				slices.ContainsFunc(valid, func(dec sunset.Decision) bool { return strings.EqualFold(dec.Approver, a.Email) }) {
 				continue
 			}

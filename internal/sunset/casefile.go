@@ -201,7 +201,9 @@ type Cleanup struct {
 	ID        string    `json:"id"`
 	Account   string    `json:"account"`
 	Execution string    `json:"execution"`
-	Starter   string    `json:"starter"`
+	Starter   string    `json:"starter"` // as claimed
+	// Proven is the starter by CloudTrail, once known. What decides is the record of it.
+	Proven    string    `json:"proven,omitempty"`
 	Began     time.Time `json:"began"`
 	PlanKey   string    `json:"plan_key,omitempty"`
 	Users     int       `json:"users"`

@@ -37,6 +37,10 @@ type DeletionFacts struct {
 	Forged        int        // decisions found whose MAC does not hold
 	// Disabled is when the case's soak began by its records, which can't be overwritten as its row can.
 	Disabled time.Time
+	// Starter is who started the cleanup by CloudTrail, as its record says or as was read now; empty: not known.
+	Starter string
+	// Began is when the cleanup began by its records: CloudTrail's events take a while.
+	Began time.Time
 	// Own says why the product must never touch this user, or is empty.
 	Own string
 	// Paused is why everything is paused, or empty.
@@ -46,6 +50,9 @@ type DeletionFacts struct {
 	// Holder is who is about to delete; the lease must be its.
 	Holder string
 }
+
+// UnprovenStarter is why nobody is deleted in a cleanup that anybody may have started, an approver too.
+const UnprovenStarter = "CloudTrail doesn't say who started the cleanup, and so it may have been an approver"
 
 // Then says where a refused deletion goes.
 type Then string
@@ -152,9 +159,27 @@ func RefuseDeletion(f DeletionFacts) []Refusal {
 		out[len(out)-1].At = f.Now.Add(15 * time.Minute)
 	}
 
+	if f.Starter == "" {
+		out = append(out, refuseUnproven(f, out))
+	}
+
 	// Stop goes first: a user that is not this case's, or whose snapshot is another's, must not even be restored.
 	rank := []Then{ThenStop, ThenRestore, ThenRecheck, ThenAsk, ThenWait}
 	slices.SortStableFunc(out, func(a, b Refusal) int { return slices.Index(rank, a.Then) - slices.Index(rank, b.Then) })
+	return out
+}
+
+// refuseUnproven is the refusal where nobody knows who started the cleanup. The user goes back, since that will not
+// become known any more; but where anything else speaks against deleting, such as somebody who tries its keys, people
+// decide first: a stolen key must not switch itself back on.
+func refuseUnproven(f DeletionFacts, others []Refusal) Refusal {
+	out := Refusal{Then: ThenRestore, Text: UnprovenStarter}
+	if slices.ContainsFunc(others, func(r Refusal) bool { return r.Then == ThenRecheck || r.Then == ThenAsk }) {
+		out.Then = ThenRecheck
+	}
+	if known := f.Began.Add(Settle); f.Now.Before(known) {
+		out.Then, out.At = ThenWait, known
+	}
 	return out
 }
 
@@ -164,6 +189,7 @@ func refuseDecisions(f DeletionFacts) []Refusal {
 		out = append(out, Refusal{Then: ThenAsk, Text: fmt.Sprintf(format, args...)})
 	}
 	r := f.Request
+	r.Proven = f.Starter // the row's may be old, or anybody's
 	digest := FactsOf(f.Snapshot, f.References, f.Signals, f.Settings.Final).Digest()
 	switch {
 	case r.ID == "" || r.ID != f.Case.RequestID || r.UserID != f.Case.UserID || r.CaseID != f.Case.ID:
@@ -183,7 +209,7 @@ func refuseDecisions(f DeletionFacts) []Refusal {
 	if tally := Tally(r, f.Decisions, f.Settings); tally != ChooseDelete {
 		var barred []string
 		for _, d := range f.Decisions {
-			if why := Barred(f.Settings, d.Approver, r.Starter, r.UserARN); why != "" {
+			if why := r.Barred(f.Settings, d.Approver); why != "" {
 				barred = append(barred, why)
 			}
 		}

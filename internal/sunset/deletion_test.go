@@ -103,6 +103,24 @@ func TestEachConditionRefusesDeletion(t *testing.T) {
 			f.Settings.Approvers[0].Principals = []string{f.Live.ARN}
 		}, sunset.ThenAsk, "subject"},
 
+		{"the approver started it, whoever the request claims", func(f *facts) { f.Starter = "arn:aws:iam::111122223333:user/people/ann" }, sunset.ThenAsk, "started this cleanup"},
+		{"a session of the approver's role started it", func(f *facts) {
+			f.Decisions[0].Approver = "bob@example.com"
+			f.Starter = "arn:aws:sts::111122223333:assumed-role/Security/any"
+		}, sunset.ThenAsk, "started this cleanup"},
+		{"the row's starter is proven, the records' is the approver", func(f *facts) {
+			f.Request.Proven, f.Starter = f.Case.Starter, "ann@example.com"
+		}, sunset.ThenAsk, "started this cleanup"},
+		{"nobody knows who started it", func(f *facts) { f.Starter = "" }, sunset.ThenRestore, "who started"},
+		{"nobody knows who started it but the row", func(f *facts) { f.Starter, f.Request.Proven = "", f.Case.Starter }, sunset.ThenRestore, "who started"},
+		{"nobody knows yet who started it", func(f *facts) { f.Starter, f.Began = "", ago(time.Hour) }, sunset.ThenWait, "who started"},
+		{"nobody knows who started it, and its key is tried", func(f *facts) {
+			f.Starter = ""
+			f.Signals = []sunset.Signal{{Kind: sunset.DeniedCall, At: ago(day), Detail: "GetObject"}}
+		}, sunset.ThenRecheck, "GetObject"},
+		{"nobody knows who started it, and nobody has decided", func(f *facts) { f.Starter, f.Decisions = "", nil }, sunset.ThenRecheck, "who started"},
+		{"nobody knows who started it, nor when", func(f *facts) { f.Starter, f.Began = "", time.Time{} }, sunset.ThenRestore, "who started"},
+
 		{"paused", func(f *facts) { f.Paused = "an incident" }, sunset.ThenWait, "an incident"},
 		{"outside the windows", func(f *facts) { f.Settings.Windows = []sunset.Window{{From: "12:00", To: "13:00"}} }, sunset.ThenWait, "windows"},
 		{"no window ever opens", func(f *facts) { f.Settings.Windows = []sunset.Window{{From: "x", To: "y"}} }, sunset.ThenWait, "windows"},
@@ -126,6 +144,18 @@ func TestEachConditionRefusesDeletion(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two approvers, one of whom started the cleanup: the other's word is enough where one is needed, and not where two are.
+func TestTheStartersWordIsLeftOut(t *testing.T) {
+	f := deletable()
+	f.Starter = "arn:aws:iam::111122223333:user/people/ann"
+	f.Decisions = append(f.Decisions, decide(f.Request, "cleo@example.com", sunset.ChooseDelete))
+	require.Empty(t, sunset.RefuseDeletion(f))
+	f.Settings.ApprovalsNeeded = 2
+	require.Contains(t, sunset.RefuseDeletion(f)[0].Text, "ann@example.com started this cleanup")
+	f.Starter = f.Case.Starter
+	require.Empty(t, sunset.RefuseDeletion(f), "somebody else started it")
 }
 
 func TestDeletionAtTheVeryEdge(t *testing.T) {

@@ -83,6 +83,7 @@ func deletable() sunset.DeletionFacts {
 		Now: now, Settings: s, Case: c, Snapshot: snap, Live: live, Found: true, DenyInPlace: true, Heard: c.Heard,
 		References: refs, Request: r, Decisions: []sunset.Decision{decide(r, "ann@example.com", sunset.ChooseDelete)},
 		Deleted: 1, Users: 100, Holder: "me", Disabled: ago(15 * day),
+		Starter: c.Starter, Began: ago(20 * day),
 	}
 }
 

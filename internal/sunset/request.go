@@ -22,6 +22,8 @@ type Request struct {
 	Batch      *int `json:"batch,omitempty"`
 	// Skip leaves out "cloudtrail" or "ownership". What was not checked is not eligible.
 	Skip []string `json:"skip,omitempty"`
+	// Account names another account of the settings; empty: the deployment's own.
+	Account string `json:"account,omitempty"`
 	// Starter is who says to have started the cleanup: claimed, not proven.
 	Starter string `json:"starter,omitempty"`
 }
@@ -53,6 +55,9 @@ func (r Request) Skips(check string) bool { return slices.Contains(r.Skip, check
 
 // Apply gives the settings as this request tightens them. A field that would loosen them is an Invalid fault.
 func (r Request) Apply(s Settings) (Settings, error) {
+	if err := r.knowsAccount(s); err != nil {
+		return Settings{}, err
+	}
 	for _, d := range []struct {
 		field string
 		want  *Duration

@@ -37,6 +37,25 @@ func TestParseRequest(t *testing.T) {
 	}
 }
 
+func TestARequestNamesAnAccountOfTheSettings(t *testing.T) {
+	s := settings()
+	for _, row := range []struct{ account, text string }{{"", ""}, {"444455556666", "know no other account"}} {
+		_, err := sunset.Request{Account: row.account}.Apply(s)
+		if row.text == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, row.text)
+		require.Equal(t, sunset.Invalid, sunset.KindOf(err))
+	}
+	s.Accounts = []sunset.MemberAccount{{ID: "444455556666"}}
+	_, err := sunset.Request{Account: "444455556666"}.Apply(s)
+	require.NoError(t, err)
+	_, err = sunset.Request{Account: "777788889999"}.Apply(s)
+	require.ErrorContains(t, err, `account: "777788889999" is none of the accounts in the settings (444455556666)`)
+	require.Equal(t, sunset.Invalid, sunset.KindOf(err))
+}
+
 func TestRequestOnlyTightens(t *testing.T) {
 	days := func(n int) *sunset.Duration { d := sunset.Days(n); return &d }
 	num := func(n int) *int { return &n }

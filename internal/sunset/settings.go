@@ -37,6 +37,9 @@ type Settings struct {
 	Windows       []Window       `json:"windows"`      // when anything changes; empty: always
 	OfficeHours   []Window       `json:"office_hours"` // when approvers get messages; empty: always
 	Team          string         `json:"team"`         // address told when nobody else is
+
+	// Accounts may be cleaned up beside the deployment's own.
+	Accounts []MemberAccount `json:"accounts,omitempty"`
 }
 
 // DisableHow says how users are disabled.
@@ -263,6 +266,9 @@ func (s Settings) Validate() error {
 				return bad(fmt.Sprintf("%s[%d]", set.field, i), "%w", err)
 			}
 		}
+	}
+	if field, err := validateAccounts(s.Accounts); err != nil {
+		return bad(field, "%w", err)
 	}
 	return nil
 }

@@ -41,7 +41,11 @@ type lane struct {
 	region string
 	client *cloudtrail.Client
 	clock  clock.Clock
+	*pace
+}
 
+// pace is what lanes of one account and region have in common, whatever role they ask in.
+type pace struct {
 	mu sync.Mutex
 	// due is when the next request may be sent.
 	due time.Time

@@ -61,15 +61,38 @@ type Trail struct {
 
 	mu    sync.Mutex
 	lanes map[string]*lane
+	paces *paces
+}
+
+// paces are those of one account, by region.
+type paces struct {
+	mu       sync.Mutex
+	byRegion map[string]*pace
+}
+
+func (p *paces) of(region string) *pace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byRegion[region] == nil {
+		p.byRegion[region] = &pace{}
+	}
+	return p.byRegion[region]
 }
 
 // New is a Trail over cfg's credentials and endpoint. Its CloudTrail clients don't use cfg's retryer: an attempt that
 // the SDK made by itself would break a lane's rate.
 func New(cfg aws.Config, c clock.Clock) *Trail {
 	return &Trail{
-		cfg: cfg, clock: c, lanes: map[string]*lane{},
+		cfg: cfg, clock: c, lanes: map[string]*lane{}, paces: &paces{byRegion: map[string]*pace{}},
 		account: account.NewFromConfig(cfg, func(o *account.Options) { o.Region = cmp.Or(o.Region, "us-east-1") }),
 	}
+}
+
+// As is a Trail of the same account with other credentials. The two together keep to the rate that one may ask at.
+func (t *Trail) As(cfg aws.Config) *Trail {
+	other := New(cfg, t.clock)
+	other.paces = t.paces
+	return other
 }
 
 // Regions lists the regions that the account has, sorted. One that the caller may not list is an AccessDenied fault
@@ -120,7 +143,7 @@ func (t *Trail) lane(region string) *lane {
 	defer t.mu.Unlock()
 	l := t.lanes[region]
 	if l == nil {
-		l = &lane{region: region, clock: t.clock, client: cloudtrail.NewFromConfig(t.cfg, func(o *cloudtrail.Options) {
+		l = &lane{region: region, clock: t.clock, pace: t.paces.of(region), client: cloudtrail.NewFromConfig(t.cfg, func(o *cloudtrail.Options) {
 			o.Region = region
 			o.Retryer = aws.NopRetryer{}
 		})}

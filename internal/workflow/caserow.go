@@ -35,6 +35,9 @@ func (w *Workflow) caseSettings(ctx context.Context, c sunset.Case) (caseFile, s
 	if _, err := load(ctx, w.Objects, caseFileKey(c.ID), &file); err != nil {
 		return caseFile{}, sunset.Settings{}, err
 	}
+	if file.Account != c.Account {
+		return caseFile{}, sunset.Settings{}, sunset.Faultf(sunset.Internal, "case %s was opened in account %s, but its row says %s; somebody has changed it", c.ID, file.Account, c.Account)
+	}
 	s, err := w.liveSettings(ctx, file.Request)
 	return file, s, err
 }
@@ -93,8 +96,8 @@ func (w *Workflow) snapshotOf(ctx context.Context, c sunset.Case) (sunset.Snapsh
 		return sunset.Snapshot{}, sunset.Faultf(sunset.Internal, "the snapshot %s is not the one that was written before %s was changed; "+
 			"nothing more is done to the user by it: compare the case's record of kind snapshot, and take the deny off by hand if it has to be back", c.SnapshotKey, c.UserName)
 	}
-	if snap.User.ID != c.UserID || snap.CaseID != c.ID {
-		return sunset.Snapshot{}, sunset.Faultf(sunset.Internal, "the snapshot %s is of user %s in case %s, not of this case", c.SnapshotKey, snap.User.ID, snap.CaseID)
+	if snap.User.ID != c.UserID || snap.CaseID != c.ID || snap.Account != c.Account {
+		return sunset.Snapshot{}, sunset.Faultf(sunset.Internal, "the snapshot %s is of user %s in case %s and account %s, not of this case", c.SnapshotKey, snap.User.ID, snap.CaseID, snap.Account)
 	}
 	return snap, nil
 }

@@ -37,6 +37,10 @@ func (w *Workflow) CheckOwnership(ctx context.Context, in Invocation) (Ownership
 	if at.Round >= maxRounds {
 		return Ownership{}, sunset.Faultf(sunset.Internal, "the ownership check of cleanup %s did not end within %d rounds", in.Name, maxRounds)
 	}
+	w, err := w.in(ctx, d.Plan.Account, sunset.AccessRead)
+	if err != nil {
+		return Ownership{}, err
+	}
 	skipped := d.Plan.Request.Skips("ownership")
 	if !skipped {
 		part, err := w.ownershipRound(ctx, in.Name, d, at)

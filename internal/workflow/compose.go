@@ -34,16 +34,20 @@ type World struct {
 	Clock        clock.Clock
 	Log          *slog.Logger
 	PagesURL     string
-	Own          []string
-	Budget       time.Duration
-	Progress     func(string)
+	// StartedBy gives who started an execution; nil: CloudTrail of the account that AWS reaches.
+	StartedBy func(ctx context.Context, execution string, began time.Time) (who string, err error)
+	// Access is which of a member account's roles this process assumes; empty: what each function needs.
+	Access   sunset.Access
+	Own      []string
+	Budget   time.Duration
+	Progress func(string)
 }
 
 // New puts a Workflow together. It is the one composition: every world goes through here.
 func New(x World) *Workflow {
 	cfg := x.AWS.Copy()
 	cfg.Retryer = awsfault.RetryOn(x.Clock)
-	return &Workflow{
+	w := &Workflow{
 		IAM:          iamaccount.New(cfg, x.Clock),
 		Trail:        trail.New(cfg, x.Clock),
 		Ownership:    ownership.New(cfg, x.Clock),
@@ -61,5 +65,12 @@ func New(x World) *Workflow {
 		Own:          x.Own,
 		Budget:       x.Budget,
 		Progress:     x.Progress,
+		StartedBy:    x.StartedBy,
+		Access:       x.Access,
+		members:      newMembers(cfg, x.Clock),
 	}
+	if w.StartedBy == nil {
+		w.StartedBy = w.Trail.StartedBy
+	}
+	return w
 }

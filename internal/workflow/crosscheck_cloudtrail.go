@@ -43,6 +43,10 @@ func (w *Workflow) CrosscheckCloudTrail(ctx context.Context, in Invocation) (Cro
 		return Crosscheck{Done: true, Round: 1, Draft: in.State.Discovery.Draft}, nil
 	}
 
+	w, err := w.in(ctx, d.Plan.Account, sunset.AccessRead)
+	if err != nil {
+		return Crosscheck{}, err
+	}
 	part, err := w.crosscheckRound(ctx, in.Name, d, at)
 	if err != nil {
 		return Crosscheck{}, err

@@ -21,6 +21,10 @@ func (w *Workflow) DeleteAllArtifacts(ctx context.Context, in Invocation) (Delet
 	if c, err = w.reopen(ctx, c); err != nil {
 		return Deletion{}, err
 	}
+	w, err = w.in(ctx, c.Account, sunset.AccessDelete)
+	if err != nil {
+		return Deletion{}, err
+	}
 	var out Deletion
 	err = w.underLease(ctx, c, in.Execution, func(c sunset.Case) error {
 		out, err = w.deleteUnderLease(ctx, c, in.Execution)
@@ -152,6 +156,11 @@ func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, file caseFi
 		return f, err
 	}
 	f.Disabled = story.listening
+	began, err := w.prove(ctx, c.CleanupID)
+	if err != nil {
+		return f, err
+	}
+	f.Starter, f.Began = began.starter, began.at
 	name, err := w.IAM.NameNow(ctx, c.UserID, c.UserName)
 	if err != nil {
 		return f, err

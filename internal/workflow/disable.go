@@ -30,6 +30,10 @@ func (w *Workflow) Disable(ctx context.Context, in Invocation) (Disabled, error)
 	if err != nil {
 		return Disabled{}, err
 	}
+	w, err = w.in(ctx, c.Account, sunset.AccessChange)
+	if err != nil {
+		return Disabled{}, err
+	}
 	if !c.SoakFrom.IsZero() {
 		// An earlier try got through to the end.
 		return w.disabled(c, s), nil

@@ -29,6 +29,10 @@ func (w *Workflow) Discover(ctx context.Context, in Invocation) (Discovery, erro
 	if _, err := load(ctx, w.Objects, at.Draft, &d); err != nil {
 		return Discovery{}, err
 	}
+	w, err := w.in(ctx, d.Plan.Account, sunset.AccessRead)
+	if err != nil {
+		return Discovery{}, err
+	}
 	around, err := w.around(ctx, d.Plan.Settings, d.Plan.Request, d.Caller)
 	if err != nil {
 		return Discovery{}, err
@@ -78,9 +82,16 @@ func (w *Workflow) census(ctx context.Context, in Invocation) (Discovery, error)
 	if request.Starter == "" && !request.DryRun {
 		return Discovery{}, sunset.Faultf(sunset.Invalid, "request: starter: say who starts the cleanup, so that they can't approve it themselves")
 	}
+	w, err = w.in(ctx, request.Account, sunset.AccessRead)
+	if err != nil {
+		return Discovery{}, err
+	}
 	caller, err := w.IAM.Caller(ctx)
 	if err != nil {
 		return Discovery{}, err
+	}
+	if request.Account != "" && caller.Account != request.Account {
+		return Discovery{}, sunset.Faultf(sunset.AccessDenied, "the cleanup is of account %s, but the credentials are of account %s", request.Account, caller.Account)
 	}
 	now := w.Clock.Now()
 	if err := w.Cases.PutCleanup(ctx, sunset.Cleanup{

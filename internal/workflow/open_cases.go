@@ -37,6 +37,10 @@ func (w *Workflow) OpenCases(ctx context.Context, in Invocation) (Opening, error
 	if err != nil {
 		return Opening{}, err
 	}
+	w, err = w.in(ctx, plan.Account, sunset.AccessRead)
+	if err != nil {
+		return Opening{}, err
+	}
 	caller, err := w.IAM.Caller(ctx)
 	if err != nil {
 		return Opening{}, err

@@ -54,6 +54,7 @@ func (w *Workflow) Reconcile(ctx context.Context, _ struct{}) (Reconciled, error
 	try(err)
 	open, err := w.Cases.OpenCases(ctx)
 	try(err)
+	try(w.proveStarters(ctx))
 	n, err = w.compare(ctx, open)
 	out.Mismatches = n
 	try(err)
@@ -168,7 +169,7 @@ func (w *Workflow) compare(ctx context.Context, open []sunset.Case) (int, error)
 	if w.Clock.Now().UTC().Hour() != strayHour {
 		return found, errors.Join(failures...)
 	}
-	marked, err := w.strays(ctx)
+	marked, err := w.straysEverywhere(ctx)
 	return found + marked, errors.Join(append(failures, err)...)
 }
 

@@ -43,6 +43,10 @@ func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requeste
 	if c.Quarantine == nil || c.SoakFrom.IsZero() {
 		return Requested{}, sunset.Faultf(sunset.Internal, "case %s asks for approval but was never disabled", c.ID)
 	}
+	w, err = w.in(ctx, c.Account, sunset.AccessRead)
+	if err != nil {
+		return Requested{}, err
+	}
 	if _, err := w.callerFor(ctx, c); err != nil {
 		return Requested{}, err
 	}
@@ -72,6 +76,9 @@ func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requeste
 			Credentials: snap.User.Credentials,
 			LastSeen:    file.Entry.LastSeen, Quarantine: *c.Quarantine, SoakFrom: c.SoakFrom, SoakUntil: c.SoakUntil, HeardUntil: c.Heard, Settings: s.Digest(),
 		},
+	}
+	if request, err = w.withStarter(ctx, c, request); err != nil {
+		return Requested{}, err
 	}
 	if c.RequestID != "" && c.Stage == sunset.Requesting {
 		// A second try of the same state, with a new token: the first request stays, and learns the token.

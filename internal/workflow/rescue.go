@@ -26,6 +26,10 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 		// Nothing to put back: the turn finds the rescue and leaves the user alone.
 		return nil
 	}
+	w, err = w.in(ctx, c.Account, sunset.AccessChange)
+	if err != nil {
+		return err
+	}
 	over := !c.Open()
 	holder := "rescue/" + c.ID
 	why := fmt.Sprintf("%s asked to have it back: %s", c.Rescue.By, c.Rescue.Reason)
@@ -65,6 +69,10 @@ func (w *Workflow) NewPassword(ctx context.Context, userID, by string) (password
 		return "", sunset.Faultf(sunset.Conflict, "%s was not rescued; only a rescued user gets a new password", c.UserName)
 	}
 	snap, err := w.snapshotOf(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	w, err = w.in(ctx, c.Account, sunset.AccessChange)
 	if err != nil {
 		return "", err
 	}

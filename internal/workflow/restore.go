@@ -8,7 +8,7 @@ import (
 )
 
 // Restore is the state of that name. It needs a stored reason: a rescue, an exemption in today's settings, or stored
-// decisions that add up to keep. Without one it says so and changes nothing.
+// decisions that add up to keep; or that the deletion was refused because nobody knows who started the cleanup. Without one it says so and changes nothing.
 func (w *Workflow) Restore(ctx context.Context, in Invocation) (Restoration, error) {
 	c, err := w.caseOf(ctx, in)
 	if err != nil {
@@ -18,6 +18,10 @@ func (w *Workflow) Restore(ctx context.Context, in Invocation) (Restoration, err
 		return Restoration{Status: "ended", Reason: c.Reason}, nil
 	}
 	_, s, err := w.caseSettings(ctx, c)
+	if err != nil {
+		return Restoration{}, err
+	}
+	w, err = w.in(ctx, c.Account, sunset.AccessChange)
 	if err != nil {
 		return Restoration{}, err
 	}
@@ -35,6 +39,12 @@ func (w *Workflow) Restore(ctx context.Context, in Invocation) (Restoration, err
 	why, err := w.whyRestore(ctx, c, s, live)
 	if err != nil {
 		return Restoration{}, err
+	}
+	if why == "" {
+		why, err = w.whyUnproven(ctx, c)
+		if err != nil {
+			return Restoration{}, err
+		}
 	}
 	if why == "" {
 		return Restoration{Status: "undecided", Reason: "no stored decision, rescue or exemption asks for it"},

@@ -15,6 +15,8 @@ type story struct {
 	listening time.Time
 	// lifted says that the last that the case did to its deny was to take it off, or to try.
 	lifted bool
+	// unproven says that a deletion was tried last and refused because nobody knows who started the cleanup.
+	unproven bool
 }
 
 func (w *Workflow) storyOf(ctx context.Context, c sunset.Case) (story, error) {
@@ -26,7 +28,15 @@ func (w *Workflow) storyOf(ctx context.Context, c sunset.Case) (story, error) {
 	for _, r := range records {
 		switch r.Kind {
 		case "disabled", "soak-again":
-			s.listening = r.At
+			s.listening, s.unproven = r.At, false
+		case "deletion-refused":
+			var refused struct {
+				Refusals []sunset.Refusal `json:"refusals"`
+			}
+			if err := json.Unmarshal(r.Data, &refused); err != nil {
+				return story{}, sunset.Faultf(sunset.Internal, "reading record %d of case %s: %w", r.Seq, c.ID, err)
+			}
+			s.unproven = len(refused.Refusals) > 0 && refused.Refusals[0].Then == sunset.ThenRestore && refused.Refusals[0].Text == sunset.UnprovenStarter
 		case "intent", "outcome":
 			var done struct {
 				Action string `json:"action"`

@@ -34,6 +34,10 @@ func (w *Workflow) WaitSoak(ctx context.Context, in Invocation) (Soak, error) {
 	if err != nil {
 		return Soak{}, err
 	}
+	w, err = w.in(ctx, c.Account, sunset.AccessRead)
+	if err != nil {
+		return Soak{}, err
+	}
 
 	if c, err = w.heedDecision(ctx, c, s); err != nil {
 		return Soak{}, err
@@ -174,6 +178,9 @@ func (w *Workflow) decided(ctx context.Context, c sunset.Case, s sunset.Settings
 	}
 	decisions, _, err := w.Desk.Decisions(ctx, c.RequestID)
 	if err != nil {
+		return "", nil, err
+	}
+	if request, err = w.withStarter(ctx, c, request); err != nil {
 		return "", nil, err
 	}
 	return sunset.Tally(request, decisions, s), decisions, nil

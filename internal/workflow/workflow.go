@@ -34,6 +34,12 @@ type Workflow struct {
 	// Executions starts, describes and answers executions of StateMachine.
 	Executions   *sfn.Client
 	StateMachine string
+	// StartedBy gives who started an execution whose first state ran at began, as nobody can claim it; empty: not known,
+	// or not known yet.
+	StartedBy func(ctx context.Context, execution string, began time.Time) (who string, err error)
+	// Access is which of a member account's roles this process assumes; empty: what each function needs.
+	Access  sunset.Access
+	members *members
 	// Settings are read live at every use.
 	Settings func(context.Context) (sunset.Settings, error)
 	Clock    clock.Clock

@@ -59,6 +59,8 @@ type Config struct {
 	PagesAddr string
 	// Rand seeds jitter and task tokens; nil is crypto/rand.
 	Rand io.Reader
+	// StartedBy gives who started an execution; nil: what its request claims, since the engine can't tell its callers apart.
+	StartedBy func(ctx context.Context, execution string, began time.Time) (who string, err error)
 	// Own lists ARNs of the machine's own principals, which no cleanup may touch.
 	Own      []string
 	Budget   time.Duration
@@ -100,6 +102,9 @@ func Start(cfg Config) (*Machine, error) {
 		return nil, fmt.Errorf("loading the shipped definition: %w", err)
 	}
 	m := &Machine{time: cfg.Time, log: cfg.Log}
+	if cfg.StartedBy == nil {
+		cfg.StartedBy = m.claimed
+	}
 	m.Engine, err = stepfunctions.New(stepfunctions.Config{
 		Timers: cfg.Time, Name: "iam-sunset", Region: cfg.Region, AccountID: cfg.AccountID, Definition: definition,
 		Invoke: func(ctx context.Context, arn string, payload []byte) ([]byte, *stepfunctions.FunctionError, error) {
@@ -133,12 +138,29 @@ func Start(cfg Config) (*Machine, error) {
 			Credentials: credentials.NewStaticCredentialsProvider("embedded", "embedded", ""),
 		}),
 		StateMachine: m.Engine.StateMachineARN(), Objects: cfg.Objects, Rows: cfg.Rows, Signers: cfg.Signers, Messenger: cfg.Messenger,
-		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: pagesURL, Own: cfg.Own, Budget: cfg.Budget, Progress: cfg.Progress,
+		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: pagesURL, StartedBy: cfg.StartedBy, Own: cfg.Own, Budget: cfg.Budget, Progress: cfg.Progress,
 	})
 	pages = m.Pages()
 	m.functions = m.Functions()
 	m.schedule()
 	return m, nil
+}
+
+// claimed is the starter whom an execution's input names.
+func (m *Machine) claimed(ctx context.Context, execution string, _ time.Time) (string, error) {
+	x, err := m.Executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
+	var gone *types.ExecutionDoesNotExist
+	switch {
+	case errors.As(err, &gone):
+		return "", nil
+	case err != nil:
+		return "", awsfault.Wrap(err, "states:DescribeExecution", "looking for who started %s", execution)
+	}
+	var request sunset.Request
+	if err := json.Unmarshal([]byte(aws.ToString(x.Input)), &request); err != nil {
+		return "", sunset.Faultf(sunset.Invalid, "reading the request of %s: %w", execution, err)
+	}
+	return request.Starter, nil
 }
 
 // serve answers on a loopback address until Close.
