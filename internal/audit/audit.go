@@ -31,6 +31,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 )
@@ -65,6 +66,47 @@ var chainKinds = []string{"case", "cleanup", "account"}
 func recordFile(chain string, seq int) string { return fmt.Sprintf("%s/%06d.json", chain, seq) }
 
 func manifestFile(cleanup string) string { return "manifest/" + cleanup + ".json" }
+
+func checkpointFile(day string) string { return "checkpoint/" + day + ".json" }
+
+func keyFile(fingerprint string) string { return "key/" + fingerprint + ".pem" }
+
+// place is what a file of the evidence is, by its name. One of its fields is set, or chain with seq.
+type place struct {
+	chain      string
+	seq        int
+	manifest   string // the cleanup
+	checkpoint string // the day
+	key        string // the fingerprint
+}
+
+// placeOf reports whether file, relative to the evidence, belongs to it.
+func placeOf(file string) (place, bool) {
+	dir, base := path.Dir(file), path.Base(file)
+	if n, ok := number(base); ok && validChain(dir) {
+		return place{chain: dir, seq: n}, true
+	}
+	name, isJSON := strings.CutSuffix(base, ".json")
+	switch {
+	case dir == "manifest" && isJSON && name != "":
+		return place{manifest: name}, true
+	case dir == "checkpoint" && isJSON && validDay(name):
+		return place{checkpoint: name}, true
+	case dir == "key":
+		name, isPEM := strings.CutSuffix(base, ".pem")
+		return place{key: name}, isPEM && validHash(name)
+	}
+	return place{}, false
+}
+
+func validDay(day string) bool {
+	t, err := time.Parse(time.DateOnly, day)
+	return err == nil && t.Format(time.DateOnly) == day
+}
+
+func validHash(s string) bool {
+	return len(s) == 2*sha256.Size && strings.Trim(s, "0123456789abcdef") == ""
+}
 
 // encode writes v as one line.
 func encode(v any) ([]byte, error) {

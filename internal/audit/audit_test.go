@@ -85,7 +85,7 @@ func TestACleanupHolds(t *testing.T) {
 	manifest(t, audit.NewBook(o, fixed{})) // a retry in another process
 	report, err := audit.Verify(evidenceOf(t, o))
 	require.NoError(t, err)
-	require.Equal(t, audit.Report{Records: 11, Chains: 3, Cleanups: 1}, report)
+	require.Equal(t, audit.Report{Records: 11, Chains: 3, Cleanups: 1, Unsealed: []string{"manifest/c1.json"}}, report)
 }
 
 func TestEveryChangedByteShows(t *testing.T) {

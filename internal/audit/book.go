@@ -19,9 +19,11 @@ import (
 type Book struct {
 	objects store.Objects
 	clock   interface{ Now() time.Time }
+	sealer  Sealer // none where nothing is sealed
 
 	mu    sync.Mutex
 	heads map[string]*head
+	key   PublicKey // the sealer's, once it was asked for
 }
 
 // head is what this process knows of a chain's end. The store may be further on: then a write fails, and it is read on.
