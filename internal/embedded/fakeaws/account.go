@@ -57,6 +57,8 @@ type Account struct {
 	steps     stepHeap
 	stepSeq   int
 	documents map[string]*policyDocument
+	// linked are accounts whose roles this one's callers may assume.
+	linked []*Account
 }
 
 func defaultRegions() []string {

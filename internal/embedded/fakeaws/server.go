@@ -109,7 +109,7 @@ func (a *Account) serveHTTP(w http.ResponseWriter, h *http.Request) {
 		http.Error(w, "reading the request: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	out := a.answer(h, body)
+	out := a.answering(h).answer(h, body)
 	if out.drop {
 		panic(http.ErrAbortHandler) // net/http's way of closing the connection without an answer
 	}

@@ -97,6 +97,8 @@ func (a *Account) getFederationToken(r *request) (any, error) {
 	}{s.xml(), struct{ Arn, FederatedUserId string }{c.arn, c.principalID}}, nil
 }
 
+var externalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
+
 var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 
 // assumeRole needs the role's trust and, for the trust in the whole account, the caller's own policy. The session goes
@@ -106,22 +108,34 @@ func (a *Account) assumeRole(r *request) (any, error) {
 	if !sessionName.MatchString(name) {
 		return nil, refusedValue("roleSessionName", name, `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
 	}
+	if id := r.get("ExternalId"); r.has("ExternalId") && (len(id) < 2 || len(id) > 1224 || !externalID.MatchString(id)) {
+		return nil, refusedValue("externalId", id, `Member must satisfy regular expression pattern: [\w+=,.@:\/-]*`)
+	}
 	arn := r.get("RoleArn")
+	owner := a.ownerOf(arn)
+	if owner != nil && owner != a {
+		defer owner.enter()()
+	}
 	var assumed *role
-	for _, candidate := range a.state.iam.roles {
-		if candidate.arn == arn {
-			assumed = candidate
+	if owner != nil {
+		for _, candidate := range owner.state.iam.roles {
+			if candidate.arn == arn {
+				assumed = candidate
+			}
 		}
 	}
-	if assumed == nil || !a.trusts(assumed, r.caller) {
+	if assumed == nil || !owner.trusts(assumed, r) {
 		return nil, refuse(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", r.caller.arn, arn)
 	}
 	d, e := r.lasting(3600, 43200)
 	if e != nil {
 		return nil, e
 	}
-	s := a.newSession(session{kind: "AssumedRole", name: name, role: assumed, expires: a.now().Add(d)})
-	c := a.sessionCaller(s)
+	if s := r.caller.session; s != nil && s.kind == "AssumedRole" && d > time.Hour {
+		return nil, refuse(http.StatusBadRequest, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
+	}
+	s := owner.newSession(session{kind: "AssumedRole", name: name, role: assumed, expires: owner.now().Add(d)})
+	c := owner.sessionCaller(s)
 	type assumedXML struct{ Arn, AssumedRoleId string }
 	r.responseElements = map[string]any{"credentials": s.trailed(), "assumedRoleUser": map[string]any{"assumedRoleId": c.principalID, "arn": c.arn}}
 	return struct {
@@ -130,18 +144,33 @@ func (a *Account) assumeRole(r *request) (any, error) {
 	}{s.xml(), assumedXML{c.arn, c.principalID}}, nil
 }
 
-func (a *Account) trusts(assumed *role, c *caller) bool {
+// trusts judges a role's trust in a caller, who may be of another account, and its conditions, the external id's too.
+func (a *Account) trusts(assumed *role, r *request) bool {
+	facts := a.conditionFacts(r.caller, r)
+	if r.has("ExternalId") {
+		facts["sts:externalid"] = r.get("ExternalId")
+	}
+	trusted := false
 	for _, s := range a.document(assumed.trust).Statement {
-		if s.Effect != "Allow" {
+		if !s.covers("sts:AssumeRole", "", facts) || !r.caller.among(principals(s.Principal)) {
 			continue
 		}
-		for _, p := range principals(s.Principal) {
-			switch {
-			case p == "*", p == a.id, p == a.arn("iam", "root"), p == c.arn, p == c.principalID:
-				return true
-			case c.session != nil && c.session.role != nil && (p == c.session.role.arn || p == c.session.role.id):
-				return true
-			}
+		if s.Effect == "Deny" {
+			return false
+		}
+		trusted = true
+	}
+	return trusted
+}
+
+// among reports whether a caller is one of a statement's principals.
+func (c *caller) among(named []string) bool {
+	for _, p := range named {
+		switch {
+		case p == "*", p == c.accountID, p == "arn:aws:iam::"+c.accountID+":root", p == c.arn, p == c.principalID:
+			return true
+		case c.session != nil && c.session.role != nil && (p == c.session.role.arn || p == c.session.role.id):
+			return true
 		}
 	}
 	return false
