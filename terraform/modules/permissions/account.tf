@@ -1,0 +1,86 @@
+# What each function does in the account that is cleaned up, as internal/workflow and the packages below it call it. A
+# resource is "*" only where AWS knows no finer one:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+locals {
+  users  = "arn:${var.partition}:iam::${var.account}:user/*"
+  groups = "arn:${var.partition}:iam::${var.account}:group/*"
+  mfa    = "arn:${var.partition}:iam::${var.account}:mfa/*"
+
+  # AWS's own deny-all, the one policy that is ever attached.
+  deny_all = jsonencode({ ArnEquals = { "iam:PolicyARN" = "arn:aws:iam::aws:policy/AWSDenyAll" } })
+  our_tag  = jsonencode({ "ForAllValues:StringEquals" = { "aws:TagKeys" = ["iam-sunset-case"] } })
+
+  who_am_i  = setsubtract(local.functions, ["approval-web", "crosscheck-cloudtrail", "check-ownership", "log", "reconcile"])
+  ownership = ["check-ownership", "delete-all-artifacts", "disable", "request-approval"]
+  trail     = ["crosscheck-cloudtrail", "delete-all-artifacts", "disable", "wait-soak"]
+  whole     = ["delete-all-artifacts", "disable", "restore", "wait-soak"] # read a user whole
+  detailed  = concat(local.whole, ["discover"])
+  changing  = ["delete-all-artifacts", "disable", "restore"]
+
+  account_grants = [
+    { functions = local.who_am_i, actions = ["sts:GetCallerIdentity"], resources = ["*"] },
+
+    # Reading users.
+    { functions = ["discover"], actions = ["iam:GenerateCredentialReport", "iam:GetCredentialReport"], resources = ["*"] },
+    { functions = concat(local.ownership, ["discover", "reconcile"]), actions = ["iam:GetAccountAuthorizationDetails"], resources = ["*"], but = ["check-ownership"] },
+    { functions = local.whole, actions = ["iam:ListUsers"], resources = ["*"] },
+    { functions = ["delete-all-artifacts", "disable", "discover"], actions = ["iam:ListVirtualMFADevices"], resources = ["*"] },
+    {
+      functions = local.detailed
+      resources = [local.users]
+      actions = [
+        "iam:GetAccessKeyLastUsed", "iam:GetLoginProfile", "iam:GetUser", "iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSSHPublicKeys",
+        "iam:ListSigningCertificates",
+      ]
+    },
+    # With AllUsers=true the call names no user; on which resource IAM then checks it is not documented.
+    { functions = ["delete-all-artifacts", "discover"], actions = ["iam:ListServiceSpecificCredentials"], resources = ["*"] },
+    { functions = local.whole, actions = ["iam:ListServiceSpecificCredentials"], resources = [local.users], but = ["delete-all-artifacts"] },
+    { functions = local.whole, actions = ["iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListUserPolicies"], resources = [local.users] },
+    { functions = ["disable"], actions = ["iam:GetSSHPublicKey"], resources = [local.users] },
+
+    # Disabling, and putting back.
+    { functions = ["delete-all-artifacts", "disable"], actions = ["iam:PutUserPolicy"], resources = [local.users] },
+    { functions = ["delete-all-artifacts", "disable"], actions = ["iam:AttachUserPolicy"], resources = [local.users], condition = local.deny_all },
+    { functions = ["disable", "restore"], actions = ["iam:DetachUserPolicy"], resources = [local.users], condition = local.deny_all },
+    { functions = local.changing, actions = ["iam:DeleteUserPolicy"], resources = [local.users] },
+    { functions = ["disable", "restore"], actions = ["iam:TagUser", "iam:UntagUser"], resources = [local.users], condition = local.our_tag },
+    {
+      functions = ["disable", "restore"]
+      resources = [local.users]
+      actions   = ["iam:UpdateAccessKey", "iam:UpdateSSHPublicKey", "iam:UpdateServiceSpecificCredential", "iam:UpdateSigningCertificate"]
+    },
+    { functions = ["delete-all-artifacts", "disable"], actions = ["iam:DeleteLoginProfile"], resources = [local.users] },
+
+    # Deleting.
+    {
+      functions = ["delete-all-artifacts"]
+      resources = [local.users]
+      actions = [
+        "iam:DeactivateMFADevice", "iam:DeleteAccessKey", "iam:DeleteSSHPublicKey", "iam:DeleteServiceSpecificCredential",
+        "iam:DeleteSigningCertificate", "iam:DeleteUser", "iam:DetachUserPolicy",
+      ]
+    },
+    { functions = ["delete-all-artifacts"], actions = ["iam:DeleteVirtualMFADevice"], resources = [local.mfa] },
+    { functions = ["delete-all-artifacts"], actions = ["iam:RemoveUserFromGroup"], resources = [local.groups] },
+
+    # Evidence of use, and what names a user.
+    { functions = distinct(concat(local.trail, local.ownership)), actions = ["account:ListRegions"], resources = ["arn:${var.partition}:account::${var.account}:account"] },
+    { functions = local.trail, actions = ["cloudtrail:LookupEvents"], resources = ["*"] },
+    {
+      functions = local.ownership
+      resources = ["*"]
+      actions = [
+        "kms:ListKeys", "lambda:ListFunctions", "s3:ListAllMyBuckets", "secretsmanager:ListSecrets", "sns:ListTopics", "sqs:ListQueues",
+        "tag:GetResources",
+      ]
+    },
+    { functions = local.ownership, actions = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"], resources = ["arn:${var.partition}:kms:*:${var.account}:key/*"] },
+    { functions = local.ownership, actions = ["lambda:GetPolicy"], resources = ["arn:${var.partition}:lambda:*:${var.account}:function:*"] },
+    { functions = local.ownership, actions = ["s3:GetBucketLocation", "s3:GetBucketPolicy"], resources = ["arn:${var.partition}:s3:::*"] },
+    { functions = local.ownership, actions = ["secretsmanager:GetResourcePolicy"], resources = ["arn:${var.partition}:secretsmanager:*:${var.account}:secret:*"] },
+    { functions = local.ownership, actions = ["sns:GetTopicAttributes"], resources = ["arn:${var.partition}:sns:*:${var.account}:*"] },
+    { functions = local.ownership, actions = ["sqs:GetQueueAttributes"], resources = ["arn:${var.partition}:sqs:*:${var.account}:*"] },
+    { functions = local.ownership, actions = ["ecr:DescribeRepositories", "ecr:GetRepositoryPolicy"], resources = ["arn:${var.partition}:ecr:*:${var.account}:repository/*"] },
+  ]
+}
