@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -47,19 +46,16 @@ const (
 	longestField = 8_000
 )
 
-// wayIn is the end of an approver's link, which one may have pasted into a reason.
-var wayIn = regexp.MustCompile(`/a/[A-Za-z0-9_-]{43}`)
-
 func detailOf(r audit.Record) Detail {
 	d := Detail{
 		Version: Version, ID: fmt.Sprintf("%s/%d", r.Chain, r.Seq), Kind: r.Kind, At: r.At, CleanupID: r.CleanupID, CaseID: r.CaseID,
 		UserID: r.UserID, UserName: r.UserName, By: r.By, Chain: r.Chain, Seq: r.Seq, Record: fmt.Sprintf("evidence/%s/%06d.json", r.Chain, r.Seq),
 	}
 	for _, s := range []*string{&d.CleanupID, &d.CaseID, &d.UserID, &d.UserName, &d.By} {
-		*s, _ = cut(redact(*s), longestName)
+		*s, _ = cut(audit.Redact(*s), longestName)
 	}
 	var whole bool
-	if d.Text, whole = cut(redact(r.Text), longestText); !whole {
+	if d.Text, whole = cut(audit.Redact(r.Text), longestText); !whole {
 		d.LeftOut = append(d.LeftOut, "text")
 	}
 	var out []string
@@ -94,7 +90,7 @@ func cleaned(name string, value json.RawMessage) (json.RawMessage, bool) {
 	if len(value) > longestField {
 		return nil, false
 	}
-	field, err := encode(map[string]json.RawMessage{name: wayIn.ReplaceAll(value, []byte("/a/[removed]"))})
+	field, err := encode(map[string]json.RawMessage{name: value})
 	if err != nil {
 		return nil, false
 	}
@@ -105,8 +101,6 @@ func cleaned(name string, value json.RawMessage) (json.RawMessage, bool) {
 	err = json.Unmarshal(field, &out)
 	return out[name], err == nil && len(out[name]) <= longestField
 }
-
-func redact(s string) string { return wayIn.ReplaceAllString(audit.Redact(s), "/a/[removed]") }
 
 // cut shortens s to at most n bytes, and says whether it was whole.
 func cut(s string, n int) (string, bool) {
