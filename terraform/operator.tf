@@ -25,14 +25,14 @@ locals {
       Effect    = "Allow"
       Action    = ["dynamodb:GetItem", "dynamodb:Query"]
       Resource  = local.table_arn
-      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["announced", "case", "cleanup", "day", "decision", "pause", "request", "round"] } }
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["announced", "case", "cleanup", "control", "decision", "request"] } }
     },
     {
       Sid       = "PauseAndResume"
       Effect    = "Allow"
       Action    = "dynamodb:PutItem"
       Resource  = local.table_arn
-      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["case", "pause"] } }
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["case", "control"] } }
     },
     {
       Sid      = "ReadEvidenceAndSettings"

@@ -3,10 +3,9 @@
 locals {
   everybody = keys(local.functions)
 
-  # Rows by kind, the part of a key before its first slash. Who puts a row reads it first, and again where the answer to a
-  # put was lost.
+  # Rows by kind, the part of a key before its first slash. Who puts a row reads it first.
   lists_rows = {
-    approval-web         = ["decision", "request"]
+    approval-web         = ["decision", "request", "round"]
     check-ownership      = ["case"]
     delete-all-artifacts = ["case", "decision", "round"]
     disable              = ["case", "round"]
@@ -18,23 +17,24 @@ locals {
     restore              = ["decision", "round"]
     wait-soak            = ["decision"]
   }
+  # Whoever records something publishes it too, and leaves a row of kind unsent where that fails.
   puts_rows = {
-    approval-web         = ["decision", "request", "token"]
-    delete-all-artifacts = ["case", "request"]
-    disable              = ["case", "day", "request", "unsent"]
-    discover             = ["cleanup"]
+    approval-web         = ["decision", "request", "token", "unsent"]
+    delete-all-artifacts = ["case", "request", "unsent"]
+    disable              = ["case", "request", "turns", "unsent"]
+    discover             = ["cleanup", "unsent"]
     log                  = ["case", "cleanup", "request", "unsent"]
     open-cases           = ["case", "cleanup", "unsent"]
     reconcile            = ["announced", "case", "cleanup", "link", "request", "token", "unsent"]
-    request-approval     = ["case", "request", "round", "token"]
+    request-approval     = ["case", "request", "round", "token", "unsent"]
     restore              = ["case", "cleanup", "request", "unsent"]
     wait-soak            = ["case", "unsent"]
   }
-  gets_rows = merge({ for name, kinds in local.puts_rows : name => kinds }, {
-    approval-web         = ["decision", "link", "request", "token"]
-    delete-all-artifacts = ["case", "cleanup", "pause", "request"]
-    disable              = ["case", "day", "pause", "request", "unsent"]
-    wait-soak            = ["case", "request", "unsent"]
+  gets_rows = merge(local.puts_rows, {
+    approval-web         = concat(local.puts_rows["approval-web"], ["link"])
+    delete-all-artifacts = concat(local.puts_rows["delete-all-artifacts"], ["cleanup", "control"])
+    disable              = concat(local.puts_rows["disable"], ["control"])
+    wait-soak            = concat(local.puts_rows["wait-soak"], ["request"])
   })
 
   # Objects by the first parts of their keys. Who appends a record reads its chain.
@@ -42,7 +42,7 @@ locals {
     approval-web          = ["evidence/case/"]
     check-ownership       = ["plans/"]
     crosscheck-cloudtrail = ["plans/"]
-    delete-all-artifacts  = ["evidence/case/"]
+    delete-all-artifacts  = ["evidence/case/", "evidence/cleanup/"]
     disable               = ["evidence/case/", "snapshots/"]
     discover              = ["evidence/cleanup/", "plans/"]
     log                   = ["evidence/case/", "evidence/cleanup/"]
@@ -58,9 +58,9 @@ locals {
     log                  = ["cases/", "evidence/case/", "evidence/cleanup/", "plans/"]
     open-cases           = ["cases/", "evidence/case/", "plans/"]
     reconcile            = ["cases/", "evidence/"]
-    request-approval     = ["cases/", "evidence/case/", "snapshots/"]
+    request-approval     = ["cases/", "evidence/case/", "evidence/cleanup/", "snapshots/"]
     restore              = ["cases/", "evidence/case/", "evidence/cleanup/", "snapshots/"]
-    wait-soak            = ["cases/", "evidence/case/", "snapshots/"]
+    wait-soak            = ["cases/", "evidence/case/", "evidence/cleanup/", "snapshots/"]
   })
 
   records = setsubtract(local.everybody, ["check-ownership", "crosscheck-cloudtrail"])
@@ -96,7 +96,7 @@ locals {
       { functions = ["reconcile"], actions = ["states:DescribeExecution"], resources = [local.executions_arn] },
       # AWS knows no resource for it: the token itself says which execution.
       { functions = ["approval-web", "reconcile"], actions = ["states:SendTaskSuccess"], resources = ["*"] },
-      # Who started a cleanup is what CloudTrail says.
+      # Who started a cleanup is what CloudTrail says; delete-all-artifacts may ask for its own reasons already.
       { functions = ["reconcile"], actions = ["cloudtrail:LookupEvents"], resources = ["*"] },
     ],
     [for access, arns in { for a in ["read", "change", "delete"] : a => [for m in var.settings.accounts : m.roles[a]] } : {

@@ -144,7 +144,9 @@ variable "settings" {
     error_message = "settings.accounts: id has 12 digits, and each of the three roles is an ARN in that account."
   }
   validation {
-    condition     = alltrue([for a in var.settings.accounts : can(regex("^[A-Za-z0-9_+=,.@:/-]{2,1224}$", a.external_id))])
+    condition = alltrue([
+      for a in var.settings.accounts : can(regex("^[A-Za-z0-9_+=,.@:/-]+$", a.external_id)) && length(a.external_id) >= 2 && length(a.external_id) <= 1224
+    ])
     error_message = "settings.accounts: external_id has 2 to 1224 letters, digits and _+=,.@:/- characters."
   }
   validation {

@@ -10,7 +10,7 @@ locals {
   deny_all = jsonencode({ ArnEquals = { "iam:PolicyARN" = "arn:aws:iam::aws:policy/AWSDenyAll" } })
   our_tag  = jsonencode({ "ForAllValues:StringEquals" = { "aws:TagKeys" = ["iam-sunset-case"] } })
 
-  who_am_i  = setsubtract(local.functions, ["approval-web", "crosscheck-cloudtrail", "check-ownership", "log", "reconcile"])
+  who_am_i  = setsubtract(local.functions, ["approval-web", "log"])
   ownership = ["check-ownership", "delete-all-artifacts", "disable", "request-approval"]
   trail     = ["crosscheck-cloudtrail", "delete-all-artifacts", "disable", "wait-soak"]
   whole     = ["delete-all-artifacts", "disable", "restore", "wait-soak"] # read a user whole
@@ -22,7 +22,11 @@ locals {
 
     # Reading users.
     { functions = ["discover"], actions = ["iam:GenerateCredentialReport", "iam:GetCredentialReport"], resources = ["*"] },
-    { functions = concat(local.ownership, ["discover", "reconcile"]), actions = ["iam:GetAccountAuthorizationDetails"], resources = ["*"], but = ["check-ownership"] },
+    {
+      functions = ["delete-all-artifacts", "disable", "discover", "reconcile", "request-approval"]
+      actions   = ["iam:GetAccountAuthorizationDetails"]
+      resources = ["*"]
+    },
     { functions = local.whole, actions = ["iam:ListUsers"], resources = ["*"] },
     { functions = ["delete-all-artifacts", "disable", "discover"], actions = ["iam:ListVirtualMFADevices"], resources = ["*"] },
     {
@@ -35,7 +39,7 @@ locals {
     },
     # With AllUsers=true the call names no user; on which resource IAM then checks it is not documented.
     { functions = ["delete-all-artifacts", "discover"], actions = ["iam:ListServiceSpecificCredentials"], resources = ["*"] },
-    { functions = local.whole, actions = ["iam:ListServiceSpecificCredentials"], resources = [local.users], but = ["delete-all-artifacts"] },
+    { functions = ["disable", "restore", "wait-soak"], actions = ["iam:ListServiceSpecificCredentials"], resources = [local.users] },
     { functions = local.whole, actions = ["iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListUserPolicies"], resources = [local.users] },
     { functions = ["disable"], actions = ["iam:GetSSHPublicKey"], resources = [local.users] },
 

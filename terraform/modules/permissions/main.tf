@@ -30,7 +30,7 @@ locals {
   # Conditions differ in form, so that they travel as text.
   grants = [
     for g in concat(local.account_grants, var.grants) : {
-      functions = setsubtract(g.functions, try(g.but, []))
+      functions = g.functions
       effect    = try(g.effect, "Allow")
       actions   = g.actions
       resources = g.resources
