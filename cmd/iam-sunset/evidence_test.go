@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,9 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
-// evidence DIR writes what a cleanup of one user leaves: its chain, its case's chain and the manifest.
+// evidence DIR [KEY] writes what a cleanup of one user leaves: its chain, its case's chain and the manifest. With a KEY
+// there is a checkpoint of the day after too, and both are sealed by the private key in that file, which is made where
+// there is none; KEY.pub is the public one.
 func evidence(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	tmp := dir + "-store"
@@ -23,6 +26,15 @@ func evidence(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ctx, now := context.Background(), clock.NewVirtual(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	book := audit.NewBook(objects.Objects(), now)
+	if len(args) > 1 {
+		key, err := audit.OpenSealingKey(ts.MkAbs(args[1]))
+		ts.Check(err)
+		book.SealWith(key)
+		der, err := key.PublicKey(ctx)
+		ts.Check(err)
+		public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]+".pub"), public, 0o600))
+	}
 	cleanup, own := sunset.CleanupChain("spring"), sunset.ChainOf("spring-AIDA1")
 	for _, r := range []audit.Record{
 		{Chain: cleanup, Kind: "begun", CleanupID: "spring", Text: "The cleanup began."},
@@ -35,6 +47,10 @@ func evidence(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 	}
 	ts.Check(book.WriteManifest(ctx, "spring", []string{own}, map[sunset.Outcome]int{sunset.Deleted: 1}, 1))
+	if len(args) > 1 {
+		_, err := book.Checkpoint(ctx, "2026-03-03")
+		ts.Check(err)
+	}
 	ts.Check(copyPrivately(filepath.Join(tmp, "objects", "evidence"), dir))
 }
 

@@ -1,4 +1,4 @@
-// Package audit writes records that chain, and verifies them offline.
+// Package audit writes records that chain, has the chains' ends sealed, and verifies all of it offline.
 //
 // # Format
 //
@@ -7,22 +7,48 @@
 //	case/<case id>/000001.json …       one chain of records a case
 //	cleanup/<cleanup id>/000001.json … one a cleanup
 //	account/<topic>/000001.json …      what belongs to neither
-//	manifest/<cleanup id>.json         a finished cleanup's chains
+//	manifest/<cleanup id>.json         where a finished cleanup's chains ended
+//	checkpoint/<day>.json              where all chains ended on a day, as 2006-01-02
+//	key/<fingerprint>.pem              a public key that checks seals
 //
-// Every file is one JSON object and a newline. A record names its chain and its number, which is the file's name, and
-// in "prev" the lower-case hex SHA-256 of the previous file's bytes, all of them, newline included; the first one's is
-// empty. A manifest lists, for each chain of the cleanup, how many records it had and the SHA-256 of the last one, and
-// how many users had which outcome. A record of kind "manifest" in the cleanup's chain carries the manifest's own
-// SHA-256. sha256sum and a JSON reader are all that another tool needs to check this.
+// A record is one JSON object and a newline. It names its chain and its number, which is the file's name, and in "prev"
+// the lower-case hex SHA-256 of the previous file's bytes, all of them, newline included; the first one's is empty. A
+// manifest lists, for each chain of the cleanup, how many records it had ("count") and the SHA-256 of the last one
+// ("head"), and how many users had which outcome. A record of kind "manifest" in the cleanup's chain carries the SHA-256
+// of the manifest's file.
+//
+// A checkpoint lists the same for every chain that the store has, names the checkpoint before it ("previous") with the
+// SHA-256 of that file ("previous_sha256"; both are left out in the first), and says in "problems" what was found wrong
+// on that day. A chain that was is "broken": its count and head are then those of the last checkpoint at which it was
+// whole, and 0 and empty if it never was. No checkpoint counts fewer records of a chain than one before it.
+//
+// # Seals
+//
+// Manifests and checkpoints are one line, as records are, or two. The second is the seal of the first, a JSON object
+// without spaces, of these fields in this order:
+//
+//	digest     lower-case hex SHA-256 of the first line, newline included
+//	algorithm  ECDSA_SHA_256
+//	key        fingerprint: lower-case hex SHA-256 of the public key's SubjectPublicKeyInfo in DER
+//	signature  the ECDSA signature of that digest on curve P-256: ASN.1 DER in standard base64
+//
+// The first line names the same fingerprint in "sealed_by", so that a seal that was taken away is missed, and carries
+// the time in "at", so that the time is signed. key/<fingerprint>.pem is the key as PEM ("PUBLIC KEY"). It is there for
+// convenience: whoever asks who signed takes the key from where it was made. With head, sha256sum, base64 and openssl:
+//
+//	head -n 1 FILE | openssl dgst -sha256 -verify KEY.pem -signature SIGNATURE
 //
 // # What is found, and what is not
 //
 // A record that was changed, dropped, swapped, inserted or renamed breaks a link. A chain cut short, or written anew
-// from some record on, does not match the manifest. Until a cleanup has its manifest the end of its chains is not
-// proven, and neither is what a chain took on after it (a failed case that was taken up again): Report names both.
-// In the record that carries the manifest's hash everything but that hash is unproven, since nothing comes after it.
-// Whoever can rewrite a whole chain and the manifest and the cleanup's chain leaves nothing to find: against that, keep
-// the last hash of the cleanup's chain somewhere else, or the files in storage that refuses to overwrite.
+// from some record on, does not match the manifest or the next checkpoint. What a chain took on after both is not proven
+// to be all: Report names the cleanups and chains of which that is so. What was cut or written anew before the first
+// checkpoint that counts it leaves nothing to find.
+//
+// Without seals whoever can rewrite a whole chain, the manifest, the checkpoints and the cleanup's chain leaves nothing
+// to find either. With seals, and the key from elsewhere, they would need the private key. Nothing in the evidence tells
+// of its newest checkpoint, though: if that is taken away, with all that the chains took on since the one before, only
+// the SHA-256 that Checkpoint gave tells, where it was kept elsewhere, or storage that refuses to delete.
 package audit
 
 import (

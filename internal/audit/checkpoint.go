@@ -221,8 +221,8 @@ func (in *inspection) inspect(ctx context.Context) (checkpoint, error) {
 		return checkpoint{}, err
 	}
 	for _, f := range found {
-		// What only a checkpoint that is not ours claims is told, but not taken over.
-		if len(in.chains[f.end.Chain]) > 0 || in.base != nil && in.base.why == "" {
+		// A chain that is gone stays listed if a checkpoint of ours ever vouched for it.
+		if len(in.chains[f.end.Chain]) > 0 || f.end.Count > 0 {
 			c.Chains = append(c.Chains, f.end)
 		}
 		in.problems = append(in.problems, f.problems...)

@@ -58,7 +58,7 @@ func (in *inspection) chain(ctx context.Context, name string) (inspected, error)
 	if was.Count > 0 {
 		v.checkEnd(c, was.chainEnd, "the checkpoint of "+in.base.body.Day)
 	} else if len(c.entries) == 0 {
-		v.bad(recordFile(name, 1), 1, "the record is missing, and with it the whole chain, which was seen before")
+		v.bad(recordFile(name, 1), 1, "the record is missing, and with it the whole chain, which never was whole")
 	}
 
 	found := inspected{problems: v.problems, read: len(c.entries)}

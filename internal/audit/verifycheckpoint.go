@@ -31,7 +31,9 @@ func (v *verifier) checkCheckpoints() {
 				v.checkEnd(v.chains[end.Chain], end.chainEnd, "the checkpoint of "+c.body.Day)
 				bad[end.Chain] = len(v.problems) > before
 			}
-			ends[end.Chain] = end.chainEnd
+			if end.Count > 0 {
+				ends[end.Chain] = end.chainEnd
+			}
 		}
 		for chain := range ends {
 			if !listed[chain] {

@@ -36,16 +36,17 @@ func (v *verifier) addKey(fingerprint, file string, text []byte) {
 	}
 }
 
-// checkSeals checks every manifest's and every checkpoint's seal.
+// checkSeals checks every manifest's and every checkpoint's seal. What was changed since it was sealed is not held
+// against the chains.
 func (v *verifier) checkSeals() {
 	for _, m := range v.manifests {
 		if m.ok {
-			v.checkSeal(m.file, m.line, m.seal, m.body.SealedBy)
+			m.ok = v.checkSeal(m.file, m.line, m.seal, m.body.SealedBy)
 		}
 	}
 	for _, c := range v.checkpoints {
 		if c.ok {
-			v.checkSeal(c.file, c.line, c.seal, c.body.SealedBy)
+			c.ok = v.checkSeal(c.file, c.line, c.seal, c.body.SealedBy)
 		}
 	}
 	if v.strict && len(v.seals) == 0 {
@@ -53,7 +54,8 @@ func (v *verifier) checkSeals() {
 	}
 }
 
-func (v *verifier) checkSeal(file string, line []byte, s *seal, by string) {
+// checkSeal reports whether line is as it was sealed, as far as that can be known.
+func (v *verifier) checkSeal(file string, line []byte, s *seal, by string) bool {
 	if s == nil {
 		switch {
 		case by != "":
@@ -63,21 +65,22 @@ func (v *verifier) checkSeal(file string, line []byte, s *seal, by string) {
 		default:
 			v.unsealed = append(v.unsealed, file)
 		}
-		return
+		return by == ""
 	}
 	key, known := v.keys[s.Key]
 	switch {
 	case !known && v.strict:
 		v.bad(file, 0, "it is sealed by key %s, which was not named", s.Key)
-		return
+		return true
 	case !known:
-		v.bad(file, 0, "it is sealed by key %s, which is not in %s", s.Key, keyFile(s.Key))
-		return
+		v.bad(file, 0, "it is sealed by key %s, but %s is missing or is not that key", s.Key, keyFile(s.Key))
+		return true
 	}
 	if why := s.wrong(line, by, key); why != "" {
 		v.bad(file, 0, "%s", why)
-		return
+		return false
 	}
 	v.seals = append(v.seals, file)
 	v.sealers = append(v.sealers, s.Key)
+	return true
 }
