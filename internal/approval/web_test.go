@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -106,6 +107,22 @@ func (s *site) post(t *testing.T, link string, r sunset.ApprovalRequest, f url.V
 	t.Helper()
 	status, text, _ := s.do(t, http.MethodPost, "/a/"+link+"/"+r.ID, formType, f.Encode())
 	return status, text
+}
+
+func TestCaseTellsAClaimedStarterFromAProvenOne(t *testing.T) {
+	s := newSite(t, 1)
+	link := s.link(t, ada)
+	for i, row := range []struct{ claimed, proven, says string }{
+		{starter, "", "started by " + starter + " (claimed, not proven)<"},
+		{starter, starter, "started by " + starter + "<"},
+		{starter, "arn:aws:iam::111122223333:root", "started by arn:aws:iam::111122223333:root (claimed: " + starter + ")<"},
+	} {
+		r := asking(fmt.Sprintf("ci-%d", i))
+		r.Starter, r.Proven = row.claimed, row.proven
+		r = s.open(t, r, "token")
+		_, text := s.get(t, "/a/"+link+"/"+r.ID)
+		require.Contains(t, text, row.says)
+	}
 }
 
 func TestInboxAndCaseShowEverything(t *testing.T) {

@@ -198,16 +198,16 @@ func ValidUserName(name string) error {
 
 // Cleanup is the row of one cleanup.
 type Cleanup struct {
-	ID        string    `json:"id"`
-	Account   string    `json:"account"`
-	Execution string    `json:"execution"`
-	Starter   string    `json:"starter"` // as claimed
+	ID        string `json:"id"`
+	Account   string `json:"account"`
+	Execution string `json:"execution"`
+	Starter   string `json:"starter"` // as claimed
 	// Proven is the starter by CloudTrail, once known. What decides is the record of it.
-	Proven    string    `json:"proven,omitempty"`
-	Began     time.Time `json:"began"`
-	PlanKey   string    `json:"plan_key,omitempty"`
-	Users     int       `json:"users"`
-	Eligible  int       `json:"eligible"`
+	Proven   string    `json:"proven,omitempty"`
+	Began    time.Time `json:"began"`
+	PlanKey  string    `json:"plan_key,omitempty"`
+	Users    int       `json:"users"`
+	Eligible int       `json:"eligible"`
 	// Settled says that no more cases will come: all are open, or the plan was a dry run, refused, or failed.
 	Settled bool      `json:"settled"`
 	DryRun  bool      `json:"dry_run,omitempty"`

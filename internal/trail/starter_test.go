@@ -10,6 +10,7 @@ import (
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/trail"
 )
 
 const execution = "arn:aws:states:eu-west-1:123456789012:execution:iam-sunset:spring"
@@ -142,5 +143,31 @@ func TestStartedByGivesFaults(t *testing.T) {
 			require.Equal(t, row.kind, sunset.KindOf(err), "%v", err)
 			require.Empty(t, who)
 		})
+	}
+}
+
+// Two roles of one account ask in turn, not side by side.
+func TestRolesOfAnAccountShareItsPace(t *testing.T) {
+	w := newWorld(t, "eu-west-1")
+	w.SetLookupRate(2)
+	first := w.trail()
+	second := first.As(w.server.Config("us-east-1"))
+	began := w.clock.Now().Add(-day)
+	require.NoError(t, w.run(func(ctx context.Context) error {
+		ask := func(by *trail.Trail) func(context.Context) error {
+			return func(ctx context.Context) error {
+				_, err := by.StartedBy(ctx, execution, began)
+				return err
+			}
+		}
+		return w.clock.Together(ctx, ask(first), ask(second), ask(first), ask(second))
+	}))
+	calls := w.lookups()
+	require.Len(t, calls, 8)
+	for i, c := range calls {
+		require.Empty(t, c.Error)
+		if i > 0 {
+			require.GreaterOrEqual(t, c.At.Sub(calls[i-1].At), 500*time.Millisecond)
+		}
 	}
 }

@@ -82,28 +82,35 @@ func (w *Workflow) census(ctx context.Context, in Invocation) (Discovery, error)
 	if request.Starter == "" && !request.DryRun {
 		return Discovery{}, sunset.Faultf(sunset.Invalid, "request: starter: say who starts the cleanup, so that they can't approve it themselves")
 	}
-	w, err = w.in(ctx, request.Account, sunset.AccessRead)
-	if err != nil {
-		return Discovery{}, err
-	}
-	caller, err := w.IAM.Caller(ctx)
-	if err != nil {
-		return Discovery{}, err
-	}
-	if request.Account != "" && caller.Account != request.Account {
-		return Discovery{}, sunset.Faultf(sunset.AccessDenied, "the cleanup is of account %s, but the credentials are of account %s", request.Account, caller.Account)
+	account := request.Account
+	if account == "" {
+		own, err := w.IAM.Caller(ctx)
+		if err != nil {
+			return Discovery{}, err
+		}
+		account = own.Account
 	}
 	now := w.Clock.Now()
 	if err := w.Cases.PutCleanup(ctx, sunset.Cleanup{
-		ID: in.Name, Account: caller.Account, Execution: in.Execution, Starter: request.Starter, Began: now, DryRun: request.DryRun,
+		ID: in.Name, Account: account, Execution: in.Execution, Starter: request.Starter, Began: now, DryRun: request.DryRun,
 	}); err != nil {
 		return Discovery{}, err
 	}
 	if err := w.record(ctx, audit.Record{
 		Chain: sunset.CleanupChain(in.Name), Kind: "begun", CleanupID: in.Name, By: request.Starter, Key: "begun",
 		Text: "The cleanup began.",
-	}, map[string]any{"execution": in.Execution, "account": caller.Account, "request": request, "settings": live, "settings_digest": live.Digest()}); err != nil {
+	}, map[string]any{"execution": in.Execution, "account": account, "request": request, "settings": live, "settings_digest": live.Digest()}); err != nil {
 		return Discovery{}, err
+	}
+	if w, err = w.in(ctx, request.Account, sunset.AccessRead); err != nil {
+		return Discovery{}, err
+	}
+	caller, err := w.IAM.Caller(ctx)
+	switch {
+	case err != nil:
+		return Discovery{}, err
+	case caller.Account != account:
+		return Discovery{}, sunset.Faultf(sunset.AccessDenied, "the cleanup is of account %s, but the credentials are of account %s", account, caller.Account)
 	}
 	w.progress("reading the account in bulk")
 	census, err := w.IAM.Census(ctx, w.progress)
