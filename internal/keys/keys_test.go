@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakecloud"
 	"github.com/iam-sunset/iam-sunset/internal/keys"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
@@ -22,6 +23,7 @@ import (
 var (
 	_ approval.Signer = (*keys.MAC)(nil)
 	_ approval.Signer = (*keys.Generator)(nil)
+	_ audit.Sealer    = (*keys.Sealer)(nil)
 )
 
 func open(t *testing.T) (*fakecloud.Cloud, *kms.Client) {
