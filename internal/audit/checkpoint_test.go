@@ -342,6 +342,22 @@ func TestFloodsOfForeignCheckpointsHideNothing(t *testing.T) {
 	require.Empty(t, checkpoint(t, o, k, "2026-01-08").Problems, "told once")
 }
 
+func TestACheckpointStaysSmall(t *testing.T) {
+	k, key := newKey(t)
+	files := evidenceOf(t, whole(t, k))
+	delete(files, "case/c1-A/000004.json")
+	for i := range 1500 {
+		files[fmt.Sprintf("a/%d", i)] = &fstest.MapFile{}
+	}
+	o := storeOf(t, files)
+	require.Len(t, checkpoint(t, o, k, "2026-01-06").Problems, 1001)
+	drop(files, "a/")
+	files["checkpoint/2026-01-06.json"] = evidenceOf(t, o)["checkpoint/2026-01-06.json"]
+	o = storeOf(t, files)
+	require.Equal(t, []string{"case/c1-A/000004.json"}, filesOf(checkpoint(t, o, k, "2026-01-07").Problems), "told only now, and still broken")
+	require.NotEmpty(t, verify(t, evidenceOf(t, o), key).Problems)
+}
+
 func TestAKeyInTheWrongPlaceIsTold(t *testing.T) {
 	k, key := newKey(t)
 	_, other := newKey(t)
