@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,6 +105,26 @@ func TestPutIsSeenAsTheBucketDemands(t *testing.T) {
 	call := w.cloud.Calls()[0]
 	require.Equal(t, "s3:PutObject", call.Action)
 	require.Equal(t, "arn:aws:s3:::evidence/plans/c/1.json", call.Resource)
+}
+
+// Every character that a key may have comes back as it went, and so does a body that the SDK asks leave to send.
+func TestKeysAndBodiesOfEveryKind(t *testing.T) {
+	w := open(t, 2)
+	for i, key := range []string{"cases/AIDA0123456789/entry.json", "cases/a+b/c=d@e._-f", "cases/a+b/c"} {
+		require.NoError(t, w.put(t, key, fmt.Sprint(i)))
+		got, err := w.store.Get(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(i), string(got))
+	}
+	got, err := w.store.List(t.Context(), "cases/a+")
+	require.NoError(t, err)
+	require.Equal(t, []string{"cases/a+b/c", "cases/a+b/c=d@e._-f"}, got)
+
+	large := strings.Repeat("0123456789abcdef", 3<<16)
+	require.NoError(t, w.put(t, "plans/large.json", large))
+	body, err := w.store.Get(t.Context(), "plans/large.json")
+	require.NoError(t, err)
+	require.Equal(t, large, string(body))
 }
 
 func TestPutWhileAnotherWrites(t *testing.T) {
