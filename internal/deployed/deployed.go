@@ -1,40 +1,42 @@
-// Package deployed is the product's world on AWS Lambda: what the mains in functions/ hand to the one composition.
+// Package deployed is the product's world on AWS: what the mains in functions/ and the operator's commands hand to the one
+// composition.
 //
-// It is told by its environment:
+// Functions are told by their environment where things are; see Deployment for what each is:
 //
-//	IAM_SUNSET_SETTINGS       file with the settings, read live at every use
-//	IAM_SUNSET_DATA           directory for plans, evidence, case rows and mail that has to go out: a mounted file
-//	                          system that all functions share
-//	IAM_SUNSET_STATE_MACHINE  ARN of the state machine
-//	IAM_SUNSET_PAGES_URL      where the approval pages are
-//	IAM_SUNSET_OWN            ARNs of the deployment's own principals, separated by commas; may be left out
+//	IAM_SUNSET_BUCKET, _TABLE, _SETTINGS, _STATE_MACHINE  needed by every function
+//	IAM_SUNSET_ALIAS, _PAGES_URL                          needed to start cases, to serve and to announce pages
+//	IAM_SUNSET_DECISIONS_KEY, _LINKS_KEY, _SEALING_KEY    KMS keys, for those who may use them
+//	IAM_SUNSET_MAIL_FROM, _TOPIC, _BUS                    messages and events
+//	IAM_SUNSET_OWN                                        ARNs of the deployment's own principals, separated by commas
+//	IAM_SUNSET_ACCESS                                     read, change or delete: the role taken in member accounts
+//	IAM_SUNSET_ENDPOINT_URL                               where the deployment's own services are; left out on AWS
+//
+// The account that is cleaned up is reached by the SDK's own AWS_* variables, so that the two can be told apart.
 package deployed
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
-	"github.com/iam-sunset/iam-sunset/internal/approval"
-	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/clock"
-	"github.com/iam-sunset/iam-sunset/internal/store"
+	"github.com/iam-sunset/iam-sunset/internal/lambdahost"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
 
 // Serve serves one function until Lambda ends the process. It only returns where it can't begin.
 func Serve(function string) error {
-	w, err := world(context.Background())
+	w, err := functionWorld(context.Background(), function)
 	if err != nil {
 		return fmt.Errorf("%s can't begin: %w", function, err)
 	}
@@ -46,52 +48,54 @@ func Serve(function string) error {
 	return errors.New("the Lambda runtime has ended")
 }
 
-// ServePages serves the approval pages behind an HTTP API. It only returns where it can't begin.
+// ServePages serves the approval pages, and below /v1/ the same for callers with an AWS identity, behind an HTTP API.
+// It only returns where it can't begin.
 func ServePages() error {
-	w, err := world(context.Background())
+	w, err := functionWorld(context.Background(), "approval-web")
 	if err != nil {
 		return fmt.Errorf("approval-web can't begin: %w", err)
 	}
-	lambda.Start(httpadapter.NewV2(workflow.New(w).Pages()).ProxyWithContext)
+	lambda.Start(httpadapter.NewV2(web(workflow.New(w))).ProxyWithContext)
 	return errors.New("the Lambda runtime has ended")
 }
 
-func world(ctx context.Context) (workflow.World, error) {
-	env := map[string]string{}
-	for _, name := range []string{"IAM_SUNSET_SETTINGS", "IAM_SUNSET_DATA", "IAM_SUNSET_STATE_MACHINE", "IAM_SUNSET_PAGES_URL"} {
-		if env[name] = os.Getenv(name); env[name] == "" {
-			return workflow.World{}, fmt.Errorf("the environment variable %s is not set", name)
-		}
+func web(w *workflow.Workflow) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", w.Pages())
+	mux.Handle("/v1/", w.API(signedBy))
+	return mux
+}
+
+// signedBy is the identity that API Gateway has checked a signature for: on the routes without such a check there is none.
+// It can't be sent by the caller, since API Gateway writes the request context itself.
+func signedBy(r *http.Request) (arn string, ok bool) {
+	ctx, ok := core.GetAPIGatewayV2ContextFromContext(r.Context())
+	if !ok || ctx.Authorizer == nil || ctx.Authorizer.IAM == nil {
+		return "", false
+	}
+	arn = ctx.Authorizer.IAM.UserARN
+	return arn, strings.HasPrefix(arn, "arn:")
+}
+
+// functionWorld is made once, when the process begins. It calls nobody.
+func functionWorld(ctx context.Context, function string) (workflow.World, error) {
+	e, err := fromEnvironment()
+	if err != nil {
+		return workflow.World{}, err
 	}
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return workflow.World{}, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
-	data := env["IAM_SUNSET_DATA"]
-	dir, err := store.OpenDir(data)
-	if err != nil {
-		return workflow.World{}, err
+	compose := worldOf
+	if function == "approval-web" {
+		compose = decidingWorld
 	}
-	signer, err := approval.OpenKeyFile(filepath.Join(data, "decisions.key"))
-	if err != nil {
-		return workflow.World{}, err
-	}
-	outbox, err := approval.OpenOutbox(filepath.Join(data, "outbox"), func(context.Context) (string, error) {
-		s, err := SettingsFile(env["IAM_SUNSET_SETTINGS"])
-		return s.Team, err
-	})
-	if err != nil {
-		return workflow.World{}, err
-	}
-	engine := cfg.Copy()
-	engine.Retryer = awsfault.RetryOn(clock.Wall{})
-	return workflow.World{
-		AWS: cfg, Executions: sfn.NewFromConfig(engine), StateMachine: env["IAM_SUNSET_STATE_MACHINE"],
-		Objects: dir.Objects(), Rows: dir.Rows(), Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: outbox, Clock: clock.Wall{},
-		Settings: func(context.Context) (sunset.Settings, error) { return SettingsFile(env["IAM_SUNSET_SETTINGS"]) },
-		Log:      slog.New(slog.NewJSONHandler(os.Stderr, nil)), PagesURL: env["IAM_SUNSET_PAGES_URL"],
-		Own: strings.FieldsFunc(os.Getenv("IAM_SUNSET_OWN"), func(r rune) bool { return r == ',' || r == ' ' }),
-	}, nil
+	w := compose(cfg, e.Deployment, clock.Wall{})
+	w.Own, w.Access = e.own, sunset.Access(e.access)
+	w.Log = lambdahost.NewLogger(os.Stderr)
+	w.Measured = figuresTo(os.Stdout, e.StateMachine, time.Now)
+	return w, nil
 }
 
 // SettingsFile reads settings from a file. Its faults are Invalid and name the file and the field.

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -34,6 +35,14 @@ type World struct {
 	Clock        clock.Clock
 	Log          *slog.Logger
 	PagesURL     string
+	// Alias is what new executions are started by; empty: StateMachine itself.
+	Alias string
+	// Publish tells the world outside of a record, and Measured takes the figures of each round of reconcile. Either may
+	// be nil.
+	Publish  func(context.Context, audit.Record) error
+	Measured func(map[string]float64)
+	// Sealer signs the ends of chains; nil: nothing is signed.
+	Sealer audit.Sealer
 	// StartedBy gives who started an execution; nil: CloudTrail of the account that AWS reaches.
 	StartedBy func(ctx context.Context, execution string, began time.Time) (who string, err error)
 	// Access is which of a member account's roles this process assumes; empty: what each function needs.
@@ -47,12 +56,16 @@ type World struct {
 func New(x World) *Workflow {
 	cfg := x.AWS.Copy()
 	cfg.Retryer = awsfault.RetryOn(x.Clock)
+	records := audit.NewBook(x.Objects, x.Clock)
+	if x.Sealer != nil {
+		records = records.SealWith(x.Sealer)
+	}
 	w := &Workflow{
 		IAM:          iamaccount.New(cfg, x.Clock),
 		Trail:        trail.New(cfg, x.Clock),
 		Ownership:    ownership.New(cfg, x.Clock),
 		Cases:        casebook.New(x.Rows, x.Clock),
-		Records:      audit.NewBook(x.Objects, x.Clock),
+		Records:      records,
 		Desk:         approval.NewDesk(x.Rows, x.Signers, x.Settings, x.Clock),
 		Objects:      x.Objects,
 		Messenger:    x.Messenger,
@@ -62,6 +75,10 @@ func New(x World) *Workflow {
 		Clock:        x.Clock,
 		Log:          x.Log,
 		PagesURL:     x.PagesURL,
+		Rows:         x.Rows,
+		Alias:        cmp.Or(x.Alias, x.StateMachine),
+		Publish:      x.Publish,
+		Measured:     x.Measured,
 		Own:          x.Own,
 		Budget:       x.Budget,
 		Progress:     x.Progress,

@@ -252,7 +252,7 @@ func (w *Workflow) snapshotAndQuarantine(ctx context.Context, c sunset.Case, fil
 	text := fmt.Sprintf("The IAM user %s in account %s was disabled (%s). If something of yours stopped working, tag the user %s or tell your "+
 		"security team: it can be put back as it was. Until %s every attempt to use it is noticed. %s",
 		c.UserName, c.Account, q.Method, sunset.TagKeep, c.SoakUntil.Format(time.DateOnly), q.Lost)
-	return c, w.tell(ctx, c, ownerOr(file.Entry.Owner, s), fmt.Sprintf("IAM user %s was disabled", c.UserName), text)
+	return c, w.tell(ctx, c, ownerOr(file.Entry.Owner), fmt.Sprintf("IAM user %s was disabled", c.UserName), text)
 }
 
 // disabled is what the definition goes on with.

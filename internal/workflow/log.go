@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
@@ -67,7 +68,31 @@ func (w *Workflow) logPlan(ctx context.Context, in Invocation) (Planned, error) 
 		c.Settled = !out.Open
 		return nil
 	})
-	return out, err
+	if err != nil || out.Open {
+		return out, err
+	}
+	return out, w.tellPlan(ctx, in.Name, plan, out)
+}
+
+// tellPlan tells the team of a plan that opens no case: what a dry run found, or why nothing will happen.
+func (w *Workflow) tellPlan(ctx context.Context, cleanup string, plan sunset.Plan, out Planned) error {
+	text := fmt.Sprintf("Of %d IAM users in account %s, %d look unused and may go; %d are kept. ", out.Users, plan.Account, out.Eligible, out.Users-out.Eligible)
+	subject := "IAM cleanup " + cleanup + ": "
+	switch {
+	case out.Refused:
+		subject += "refused"
+		text += "The cleanup was refused, and nothing was changed: " + out.Refusal + "."
+	case plan.Request.DryRun:
+		subject += fmt.Sprintf("dry run found %d", out.Eligible)
+		text += "This was a dry run; nothing was changed."
+		if out.Refusal != "" {
+			text += " A cleanup would be refused: " + out.Refusal + "."
+		}
+	default:
+		subject += "nobody to disable"
+		text += "Nothing was changed."
+	}
+	return w.tell(ctx, sunset.Case{CleanupID: cleanup}, approval.Team, subject, text)
 }
 
 // logClosed ends a case. What became of the user was written into its row by whoever did it.
@@ -113,9 +138,9 @@ func (w *Workflow) tellEnd(ctx context.Context, c sunset.Case) error {
 		return err
 	}
 	text := fmt.Sprintf("The IAM user %s in account %s was %s. %s", c.UserName, c.Account, c.Outcome, c.Reason)
-	to := []string{ownerOr(file.Entry.Owner, s)}
+	to := []string{ownerOr(file.Entry.Owner)}
 	if c.Outcome == sunset.Failed || c.Outcome == sunset.Lapsed {
-		to = append(to, s.Team)
+		to = append(to, approval.Team)
 		for _, a := range s.Approvers {
 			to = append(to, a.Email)
 		}

@@ -110,7 +110,7 @@ func (w *Workflow) openCase(ctx context.Context, c sunset.Case, file caseFile, s
 		return sunset.Case{}, sunset.Faultf(sunset.Internal, "writing the input of case %s: %w", row.ID, err)
 	}
 	started, err := w.Executions.StartExecution(ctx, &sfn.StartExecutionInput{
-		StateMachineArn: &w.StateMachine, Name: &row.ID, Input: aws.String(string(input)),
+		StateMachineArn: &w.Alias, Name: &row.ID, Input: aws.String(string(input)),
 	})
 	var exists *types.ExecutionAlreadyExists
 	switch {
@@ -136,5 +136,5 @@ func (w *Workflow) tellNotice(ctx context.Context, c sunset.Case, file caseFile,
 	text := fmt.Sprintf("The IAM user %s in account %s looks unused: its last use that AWS knows of was %s. It will be disabled on %s, "+
 		"listened to for %s, and then deleted if an approver says so. Nothing has been changed yet. To keep it, tag the user %s, "+
 		"or tell your security team.", c.UserName, c.Account, file.Entry.User.LastUse().Format(time.DateOnly), c.Turn.Format("2006-01-02 15:04 MST"), s.Soak, sunset.TagKeep)
-	return w.tell(ctx, c, ownerOr(file.Entry.Owner, s), fmt.Sprintf("IAM user %s will be disabled on %s", c.UserName, c.Turn.Format(time.DateOnly)), text)
+	return w.tell(ctx, c, ownerOr(file.Entry.Owner), fmt.Sprintf("IAM user %s will be disabled on %s", c.UserName, c.Turn.Format(time.DateOnly)), text)
 }

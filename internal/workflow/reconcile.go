@@ -25,16 +25,18 @@ const strayHour = 4 // UTC
 
 // Reconciled is what one round of reconcile did.
 type Reconciled struct {
-	Announced  int `json:"announced"`
-	Delivered  int `json:"delivered"`
-	Mismatches int `json:"mismatches"`
-	Closed     int `json:"closed"`
+	Announced   int `json:"announced"`
+	Delivered   int `json:"delivered"`
+	Undelivered int `json:"undelivered"` // messages and events that still did not get out
+	Mismatches  int `json:"mismatches"`
+	Closed      int `json:"closed"`
 }
 
-// Reconcile runs on a schedule. It announces, reminds, delivers decisions that did not get through, compares users,
-// case rows and executions, and closes cleanups whose last case has ended. One part's failure does not keep the others
-// from running; all failures together are the error.
-func (w *Workflow) Reconcile(ctx context.Context, _ struct{}) (Reconciled, error) {
+// Reconcile runs on a schedule, and when an execution ended in a way that no state hears of. It announces, reminds,
+// delivers decisions and messages that did not get through, compares users, case rows and executions, closes cleanups
+// whose last case has ended, and gives the figures that alarms watch. One part's failure does not keep the others from
+// running; all failures together are the error.
+func (w *Workflow) Reconcile(ctx context.Context, in Round) (Reconciled, error) {
 	var out Reconciled
 	var failures []error
 	try := func(err error) {
@@ -42,16 +44,28 @@ func (w *Workflow) Reconcile(ctx context.Context, _ struct{}) (Reconciled, error
 			failures = append(failures, err)
 		}
 	}
-	s, err := w.Settings(ctx)
-	if err != nil {
-		return out, err
+	if in.DetailType != "" {
+		try(w.recordEnd(ctx, in.Detail))
 	}
+	figures := map[string]float64{ReconcileRuns: 1}
+	defer func() {
+		if w.Measured != nil {
+			w.Measured(figures)
+		}
+	}()
 	n, err := w.deliverAll(ctx)
 	out.Delivered = n
 	try(err)
-	n, err = w.announce(ctx, s)
-	out.Announced = n
+	s, err := w.Settings(ctx)
 	try(err)
+	if err == nil {
+		n, err = w.announce(ctx, s)
+		out.Announced = n
+		try(err)
+	}
+	out.Undelivered, err = w.resend(ctx)
+	try(err)
+	figures[MessagesUndelivered] = float64(out.Undelivered)
 	open, err := w.Cases.OpenCases(ctx)
 	try(err)
 	try(w.proveStarters(ctx))
@@ -61,7 +75,33 @@ func (w *Workflow) Reconcile(ctx context.Context, _ struct{}) (Reconciled, error
 	n, err = w.closeCleanups(ctx, open)
 	out.Closed = n
 	try(err)
+	if now := w.Clock.Now().UTC(); now.Hour() >= strayHour {
+		problems, err := w.checkEvidence(ctx, now.Format(time.DateOnly))
+		try(err)
+		if err == nil {
+			figures[ChainProblems] = float64(problems)
+		}
+	}
+	try(w.measure(ctx, figures))
 	return out, errors.Join(failures...)
+}
+
+// checkEvidence verifies the chains once a day, writes down where they end, and tells the team of what is wrong.
+func (w *Workflow) checkEvidence(ctx context.Context, day string) (problems int, err error) {
+	checked, err := w.Records.Checkpoint(ctx, day)
+	if err != nil || len(checked.Problems) == 0 || !checked.Written {
+		return len(checked.Problems), err
+	}
+	text := fmt.Sprintf("The check of the evidence on %s found %d things wrong. Nothing was changed by this; find out who can write to the "+
+		"evidence, and keep the copies that you have.\n", day, len(checked.Problems))
+	for i, p := range checked.Problems {
+		if i == 20 {
+			text += "- and more\n"
+			break
+		}
+		text += fmt.Sprintf("- %s: %s\n", p.File, p.Text)
+	}
+	return len(checked.Problems), w.tell(ctx, sunset.Case{}, approval.Team, "IAM Sunset: the evidence does not verify", text)
 }
 
 func (w *Workflow) deliverAll(ctx context.Context) (int, error) {

@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/iamaccount"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
-// record appends r with data to its chain.
+// record appends r with data to its chain, and publishes it.
 func (w *Workflow) record(ctx context.Context, r audit.Record, data any) error {
 	if data != nil {
 		b, err := json.Marshal(data)
@@ -20,9 +19,11 @@ func (w *Workflow) record(ctx context.Context, r audit.Record, data any) error {
 		}
 		r.Data = b
 	}
-	if _, err := w.Records.Append(ctx, r); err != nil {
+	stored, err := w.Records.Append(ctx, r)
+	if err != nil {
 		return fmt.Errorf("recording %q in %s: %w", r.Kind, r.Chain, err)
 	}
+	w.publish(ctx, stored)
 	return nil
 }
 
@@ -56,24 +57,4 @@ func (w *Workflow) changes(c sunset.Case) iamaccount.Recorder {
 		}
 		return w.recordCase(ctx, c, kind, "iam-sunset", "", text, data)
 	}
-}
-
-// tell sends a message about a case. One that can't be sent never fails the case; it goes on record instead.
-func (w *Workflow) tell(ctx context.Context, c sunset.Case, to, subject, text string) error {
-	if to == "" {
-		return nil
-	}
-	if err := w.Messenger.Send(ctx, approval.Message{To: to, Subject: subject, Text: text}); err != nil {
-		return w.recordCase(ctx, c, "message-failed", "iam-sunset", "", fmt.Sprintf("The message %q to %s could not be sent.", subject, to),
-			map[string]any{"to": to, "subject": subject, "error": err.Error()})
-	}
-	return nil
-}
-
-// ownerOr is whom to tell about a user: its owner, or else the team.
-func ownerOr(o sunset.Owner, s sunset.Settings) string {
-	if o.Email != "" {
-		return o.Email
-	}
-	return s.Team
 }

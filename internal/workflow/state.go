@@ -14,7 +14,16 @@ type Invocation struct {
 	Stage     string `json:"stage,omitempty"`
 	TaskToken string `json:"task_token,omitempty"` // secret
 	Redrives  int    `json:"redrives,omitempty"`   // how often the execution was redriven
-	State     State  `json:"state"`
+	// Rescue is what an operator hands to the function restore, outside of any execution.
+	Rescue *RescueInput `json:"rescue,omitempty"`
+	State  State        `json:"state"`
+}
+
+// RescueInput asks to give a user back at once.
+type RescueInput struct {
+	UserID string `json:"user_id"`
+	By     string `json:"by"`
+	Reason string `json:"reason"`
 }
 
 // State is the document that travels through an execution. Each Task owns one key of it, and it carries references:

@@ -3,8 +3,10 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/trail"
 )
@@ -105,7 +107,7 @@ func (w *Workflow) WaitSoak(ctx context.Context, in Invocation) (Soak, error) {
 		return Soak{}, err
 	}
 	if status == "disturbed" && before == 0 {
-		if err := w.tellDisturbed(ctx, c, s); err != nil {
+		if err := w.tellDisturbed(ctx, c); err != nil {
 			return Soak{}, err
 		}
 	}
@@ -305,7 +307,7 @@ func soakSentence(c sunset.Case, status string) string {
 	}
 }
 
-func (w *Workflow) tellDisturbed(ctx context.Context, c sunset.Case, s sunset.Settings) error {
+func (w *Workflow) tellDisturbed(ctx context.Context, c sunset.Case) error {
 	var file caseFile
 	if _, err := load(ctx, w.Objects, caseFileKey(c.ID), &file); err != nil {
 		return err
@@ -313,7 +315,7 @@ func (w *Workflow) tellDisturbed(ctx context.Context, c sunset.Case, s sunset.Se
 	text := fmt.Sprintf("Somebody or something still tries to use the disabled IAM user %s in account %s: %s. It stays disabled until an approver "+
 		"decides, because a stolen key must not switch itself back on. If it is yours, tag the user %s or tell your security team.",
 		c.UserName, c.Account, c.Signals[0].Detail, sunset.TagKeep)
-	for _, to := range []string{ownerOr(file.Entry.Owner, s), s.Team} {
+	for _, to := range slices.Compact([]string{ownerOr(file.Entry.Owner), approval.Team}) {
 		if err := w.tell(ctx, c, to, fmt.Sprintf("IAM user %s: its soak was disturbed", c.UserName), text); err != nil {
 			return err
 		}

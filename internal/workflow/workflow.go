@@ -34,6 +34,14 @@ type Workflow struct {
 	// Executions starts, describes and answers executions of StateMachine.
 	Executions   *sfn.Client
 	StateMachine string
+	// Alias is what new executions are started by, so that those in flight keep the code that they began with.
+	Alias string
+	// Rows keep what is neither a case nor a request: messages that have to be sent again.
+	Rows store.Rows
+	// Publish tells the world outside of a record; nil: nobody listens. Measured takes each round's figures, see
+	// MetricNames; nil: nobody watches.
+	Publish  func(context.Context, audit.Record) error
+	Measured func(map[string]float64)
 	// StartedBy gives who started an execution whose first state ran at began, as nobody can claim it; empty: not known,
 	// or not known yet.
 	StartedBy func(ctx context.Context, execution string, began time.Time) (who string, err error)

@@ -221,7 +221,7 @@ func (m *Machine) StartCleanup(ctx context.Context, name string, request sunset.
 	if err != nil {
 		return "", fmt.Errorf("writing the request: %w", err)
 	}
-	out, err := m.Executions.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &m.StateMachine, Name: &name, Input: aws.String(string(input))})
+	out, err := m.Executions.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &m.Alias, Name: &name, Input: aws.String(string(input))})
 	if err != nil {
 		var exists *types.ExecutionAlreadyExists
 		if errors.As(err, &exists) {

@@ -1,0 +1,95 @@
+package deployed
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/audit"
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
+	"github.com/iam-sunset/iam-sunset/internal/bucket"
+	"github.com/iam-sunset/iam-sunset/internal/clock"
+	"github.com/iam-sunset/iam-sunset/internal/events"
+	"github.com/iam-sunset/iam-sunset/internal/keys"
+	"github.com/iam-sunset/iam-sunset/internal/post"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/table"
+	"github.com/iam-sunset/iam-sunset/internal/trail"
+	"github.com/iam-sunset/iam-sunset/internal/workflow"
+)
+
+// publishWithin bounds how long a function waits for EventBridge: what is slower is published by reconcile.
+const publishWithin = 10 * time.Second
+
+// ownServices is cfg as it reaches the deployment's own services rather than the account's.
+func ownServices(cfg aws.Config, d Deployment, c clock.Clock) aws.Config {
+	own := cfg.Copy()
+	own.Retryer = awsfault.RetryOn(c)
+	if d.Region != "" {
+		own.Region = d.Region
+	}
+	if d.EndpointURL != "" {
+		own.BaseEndpoint = &d.EndpointURL
+		own.ConfigSources = nil // AWS_ENDPOINT_URL_… are the account's
+	}
+	return own
+}
+
+// worldOf puts the stores, keys and messengers of d into a world whose account is reached by cfg. Nothing is called yet.
+func worldOf(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
+	own := ownServices(cfg, d, c)
+	objects := s3.NewFromConfig(own, func(o *s3.Options) { o.UsePathStyle = d.EndpointURL != "" })
+	macs := kms.NewFromConfig(own)
+	w := workflow.World{
+		AWS: cfg, Executions: sfn.NewFromConfig(own), StateMachine: d.StateMachine, Alias: d.Alias,
+		Objects: bucket.New(objects, d.Bucket, c), Rows: table.New(dynamodb.NewFromConfig(own), d.Table),
+		Signers:   approval.Signers{Decisions: keys.NewMAC(macs, d.DecisionsKey), Links: keys.NewMAC(macs, d.LinksKey)},
+		Messenger: post.New(sesv2.NewFromConfig(own), sns.NewFromConfig(own), d.MailFrom, d.Topic),
+		Clock:     c, PagesURL: d.PagesURL,
+		Settings: func(ctx context.Context) (sunset.Settings, error) { return readSettings(ctx, objects, d.Settings) },
+	}
+	if d.EndpointURL != "" {
+		w.StartedBy = trail.New(own, c).StartedBy
+	}
+	if d.SealingKey != "" {
+		w.Sealer = keys.NewSealer(macs, d.SealingKey)
+	}
+	if d.Bus != "" {
+		bus := events.New(eventbridge.NewFromConfig(own), d.Bus)
+		w.Publish = func(ctx context.Context, r audit.Record) error {
+			ctx, cancel := context.WithTimeout(ctx, publishWithin)
+			defer cancel()
+			return bus.Publish(ctx, r)
+		}
+	}
+	return w
+}
+
+// decidingWorld is worldOf for approval-web, which alone may make MACs of decisions, and checks them by making them again.
+func decidingWorld(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
+	w := worldOf(cfg, d, c)
+	w.Signers.Decisions = keys.NewGenerator(kms.NewFromConfig(ownServices(cfg, d, c)), d.DecisionsKey)
+	return w
+}
+
+// readSettings reads the settings document. Its faults are Invalid and name the document and the field.
+func readSettings(ctx context.Context, client *s3.Client, uri string) (sunset.Settings, error) {
+	body, version, err := bucket.Document(ctx, client, uri)
+	if err != nil {
+		return sunset.Settings{}, err
+	}
+	s, err := sunset.ParseSettings(body)
+	if err != nil {
+		return sunset.Settings{}, sunset.Faultf(sunset.Invalid, "%s (version %s): %w", uri, version, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,194 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/audit"
+	"github.com/iam-sunset/iam-sunset/internal/store"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+)
+
+// giveUpAfter is how old a message may get before it would only confuse whoever reads it. Events have no such end.
+const giveUpAfter = 7 * 24 * time.Hour
+
+// unsent is the row of a message or an event that did not get out. A message has no link: announcements, the only ones
+// with a link, are made anew instead.
+type unsent struct {
+	Message *approval.Message `json:"message,omitempty"`
+	Case    sunset.Case       `json:"case,omitzero"` // whom the message is about; ids and name only
+	// Event is the record that was to be published, by chain and number.
+	Event *eventRef `json:"event,omitempty"`
+	Since time.Time `json:"since"`
+	Why   string    `json:"why"`
+	Over  bool      `json:"over,omitempty"` // sent since, or given up
+}
+
+type eventRef struct {
+	Chain string `json:"chain"`
+	Seq   int    `json:"seq"`
+}
+
+const unsentPrefix = "unsent/"
+
+func (u unsent) key() string {
+	id := ""
+	if u.Event != nil {
+		id = fmt.Sprintf("event/%s/%d", u.Event.Chain, u.Event.Seq)
+	} else {
+		id = "message/" + u.Case.ID + "/" + u.Message.To + "/" + u.Message.Subject
+	}
+	return unsentPrefix + hashOf([]byte(id))
+}
+
+// tell sends a message about a case. One that can't be sent never fails the case: it goes on record, and reconcile tries
+// it again.
+func (w *Workflow) tell(ctx context.Context, c sunset.Case, to, subject, text string) error {
+	message := approval.Message{To: to, Subject: subject, Text: text}
+	err := w.Messenger.Send(ctx, message)
+	if err == nil {
+		return nil
+	}
+	w.keepUnsent(ctx, unsent{
+		Message: &message, Case: sunset.Case{ID: c.ID, CleanupID: c.CleanupID, UserID: c.UserID, UserName: c.UserName}, Why: err.Error(),
+	})
+	failed := audit.Record{
+		Chain: chainAbout(c), Kind: "message-failed", CleanupID: c.CleanupID, CaseID: c.ID, UserID: c.UserID, UserName: c.UserName, By: "iam-sunset",
+		Text: fmt.Sprintf("The message %q to %s could not be sent; it is tried again every hour.", subject, to),
+	}
+	return w.record(ctx, failed, map[string]any{"to": to, "subject": subject, "error": err.Error()})
+}
+
+// chainAbout is where a message about c is on record: in its case's chain, its cleanup's, or the account's.
+func chainAbout(c sunset.Case) string {
+	switch {
+	case c.ID != "":
+		return sunset.ChainOf(c.ID)
+	case c.CleanupID != "":
+		return sunset.CleanupChain(c.CleanupID)
+	}
+	return "account/messages"
+}
+
+// ownerOr is whom to tell about a user: its owner, or else the team.
+func ownerOr(o sunset.Owner) string {
+	if o.Email != "" {
+		return o.Email
+	}
+	return approval.Team
+}
+
+// publish tells the world outside of a record. The record is what counts: an event that can't be published fails
+// nothing, and reconcile tries it again.
+func (w *Workflow) publish(ctx context.Context, r audit.Record) {
+	if w.Publish == nil {
+		return
+	}
+	if err := w.Publish(ctx, r); err != nil {
+		w.Log.WarnContext(ctx, "an event was not published and will be tried again", "chain", r.Chain, "seq", r.Seq, "error", err)
+		w.keepUnsent(ctx, unsent{Event: &eventRef{r.Chain, r.Seq}, Why: err.Error()})
+	}
+}
+
+// keepUnsent writes u down for reconcile. Where even that fails, the log is all that tells of it.
+func (w *Workflow) keepUnsent(ctx context.Context, u unsent) {
+	u.Since = w.Clock.Now()
+	err := w.putUnsent(ctx, u.key(), func(have *unsent) {
+		if have.Since.IsZero() || have.Over {
+			*have = u
+		}
+	})
+	if err != nil {
+		w.Log.ErrorContext(ctx, "what was not sent could not be written down either; it will not be tried again", "case", u.Case.ID, "error", err)
+	}
+}
+
+func (w *Workflow) putUnsent(ctx context.Context, key string, f func(*unsent)) error {
+	for range 5 {
+		var u unsent
+		row, err := w.Rows.Get(ctx, key)
+		switch {
+		case errors.Is(err, store.ErrMissing):
+		case err != nil:
+			return err
+		default:
+			if err := json.Unmarshal(row.Body, &u); err != nil {
+				return fmt.Errorf("reading row %s: %w", key, err)
+			}
+		}
+		f(&u)
+		body, err := json.Marshal(u)
+		if err != nil {
+			return fmt.Errorf("writing row %s: %w", key, err)
+		}
+		if _, err = w.Rows.Put(ctx, key, row.Version, body); !errors.Is(err, store.ErrMoved) {
+			return err
+		}
+	}
+	return sunset.Faultf(sunset.Unavailable, "row %s was changed by others again and again", key)
+}
+
+// resend tries everything again that did not get out, and counts what still did not.
+func (w *Workflow) resend(ctx context.Context) (left int, err error) {
+	rows, err := w.Rows.List(ctx, unsentPrefix)
+	if err != nil {
+		return 0, fmt.Errorf("listing what was not sent: %w", err)
+	}
+	var failures []error
+	for _, row := range rows {
+		var u unsent
+		if err := json.Unmarshal(row.Body, &u); err != nil {
+			failures = append(failures, sunset.Faultf(sunset.Internal, "reading row %s: %w", row.Key, err))
+			left++
+			continue
+		}
+		if u.Over {
+			continue
+		}
+		if err := w.again(ctx, u); err != nil {
+			w.Log.WarnContext(ctx, "what was not sent still can't be", "row", strings.TrimPrefix(row.Key, unsentPrefix), "error", err)
+			left++
+			continue
+		}
+		if err := w.putUnsent(ctx, row.Key, func(u *unsent) { u.Over = true }); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return left, errors.Join(failures...)
+}
+
+// again sends u, or gives it up where it is too old. nil means that it is over.
+func (w *Workflow) again(ctx context.Context, u unsent) error {
+	if u.Event != nil {
+		if w.Publish == nil {
+			return nil
+		}
+		records, err := w.Records.Chain(ctx, u.Event.Chain)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if r.Seq == u.Event.Seq {
+				return w.Publish(ctx, r)
+			}
+		}
+		return sunset.Faultf(sunset.Internal, "record %d of %s is not there", u.Event.Seq, u.Event.Chain)
+	}
+	kind, text := "message-sent", "The message %q to %s was sent at last."
+	if err := w.Messenger.Send(ctx, *u.Message); err != nil {
+		if w.Clock.Now().Sub(u.Since) < giveUpAfter {
+			return err
+		}
+		kind, text = "message-given-up", "The message %q to %s could not be sent for a week and is given up."
+	}
+	r := audit.Record{
+		Chain: chainAbout(u.Case), Kind: kind, CleanupID: u.Case.CleanupID, CaseID: u.Case.ID, UserID: u.Case.UserID, UserName: u.Case.UserName,
+		By: "iam-sunset", Text: fmt.Sprintf(text, u.Message.Subject, u.Message.To),
+	}
+	return w.record(ctx, r, map[string]any{"to": u.Message.To, "subject": u.Message.Subject, "since": u.Since})
+}
