@@ -2,6 +2,17 @@ locals {
   reconcile_rule = "${var.name_prefix}-reconcile"
   failed_rule    = "${var.name_prefix}-failed"
 
+  # EventBridge Scheduler looks for its keyword as text, and JSON as Terraform writes it has no angle brackets.
+  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+  scheduled_start = replace(jsonencode({
+    StateMachineArn = local.alias_arn
+    Name            = "scheduled-EXECUTION-ID"
+    Input = jsonencode(merge(
+      { starter = try(local.scheduler_role_arns[0], "") },
+      try(var.schedule.mode, "") == "start" ? {} : { dry_run = true },
+    ))
+  }), "EXECUTION-ID", "<aws.scheduler.execution-id>")
+
   scheduler_role_arns = [for r in aws_iam_role.scheduler : "arn:${local.partition}:iam::${local.account}:role/${r.name}"]
 }
 
@@ -114,14 +125,7 @@ resource "aws_scheduler_schedule" "cleanup" {
   target {
     arn      = "arn:${local.partition}:scheduler:::aws-sdk:sfn:startExecution"
     role_arn = aws_iam_role.scheduler[0].arn
-    input = jsonencode({
-      StateMachineArn = local.alias_arn
-      Name            = "scheduled-<aws.scheduler.execution-id>"
-      Input = jsonencode(merge(
-        { starter = "arn:${local.partition}:iam::${local.account}:role/${aws_iam_role.scheduler[0].name}" },
-        var.schedule.mode == "dry-run" ? { dry_run = true } : {},
-      ))
-    })
+    input    = local.scheduled_start
 
     retry_policy {
       maximum_event_age_in_seconds = 3600
