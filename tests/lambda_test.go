@@ -8,14 +8,15 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/fakecloud"
 )
 
 // runtimeAPI is what a Lambda process talks to: it hands out one invocation, and takes its answer.
@@ -68,8 +69,14 @@ func TestFunctionsRunAsLambdaRunsThem(t *testing.T) {
 	aws, err := account.Serve("127.0.0.1:0")
 	require.NoError(t, err)
 	defer aws.Close()
-	settings := filepath.Join(t.TempDir(), "settings.json")
-	require.NoError(t, os.WriteFile(settings, []byte(`{"cap_percent": 100}`), 0o600))
+	cloud := fakecloud.New(fakecloud.Config{})
+	cloud.CreateBucket("evidence", fakecloud.Bucket{})
+	cloud.CreateBucket("settings", fakecloud.Bucket{})
+	cloud.SetObject("settings", "settings.json", []byte(`{"cap_percent": 100}`))
+	cloud.CreateTable("cases", fakecloud.Table{})
+	own, err := cloud.Serve("127.0.0.1:0")
+	require.NoError(t, err)
+	defer own.Close()
 	for _, c := range []struct {
 		function, payload string
 		want              answer
@@ -90,12 +97,14 @@ func TestFunctionsRunAsLambdaRunsThem(t *testing.T) {
 			defer server.Close()
 			ctx, cancel := context.WithCancel(t.Context())
 			admin := account.Administrator()
+			cloud.Admit(c.function, sdk.Credentials{AccessKeyID: admin.AccessKeyID, SecretAccessKey: admin.SecretAccessKey, SessionToken: admin.SessionToken})
 			process := exec.CommandContext(ctx, binary)
 			process.Env = append(os.Environ(),
 				"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(server.URL, "http://"), "AWS_LAMBDA_FUNCTION_NAME="+c.function, "AWS_LAMBDA_FUNCTION_VERSION=1",
 				"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512", "AWS_LAMBDA_LOG_GROUP_NAME=g", "AWS_LAMBDA_LOG_STREAM_NAME=s",
 				"AWS_ENDPOINT_URL="+aws.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+admin.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+admin.SecretAccessKey, "AWS_SESSION_TOKEN="+admin.SessionToken,
-				"IAM_SUNSET_SETTINGS="+settings, "IAM_SUNSET_DATA="+t.TempDir(), "IAM_SUNSET_STATE_MACHINE=arn:aws:states:us-east-1:123456789012:stateMachine:iam-sunset", "IAM_SUNSET_PAGES_URL=https://pages.example.com",
+				"IAM_SUNSET_ENDPOINT_URL="+own.URL, "IAM_SUNSET_BUCKET=evidence", "IAM_SUNSET_TABLE=cases", "IAM_SUNSET_SETTINGS=s3://settings/settings.json",
+				"IAM_SUNSET_STATE_MACHINE=arn:aws:states:us-east-1:123456789012:stateMachine:iam-sunset", "IAM_SUNSET_PAGES_URL=https://pages.example.com",
 			)
 			var log strings.Builder
 			process.Stdout, process.Stderr = &log, &log
@@ -122,6 +131,6 @@ func TestFunctionsRunAsLambdaRunsThem(t *testing.T) {
 		run := exec.CommandContext(t.Context(), "go", "run", "-tags", "lambda.norpc", "../functions/restore")
 		out, err := run.CombinedOutput()
 		require.Error(t, err)
-		require.Contains(t, string(out), "the environment variable IAM_SUNSET_SETTINGS is not set")
+		require.Contains(t, string(out), "the environment variable IAM_SUNSET_BUCKET is not set")
 	})
 }

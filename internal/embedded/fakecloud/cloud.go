@@ -77,6 +77,14 @@ func (c *Cloud) AddPrincipal(name string) aws.Credentials {
 	return made
 }
 
+// Admit takes credentials that were made elsewhere, as those of a process that works in two accounts; its calls are
+// logged under name.
+func (c *Cloud) Admit(name string, made aws.Credentials) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.principals[made.AccessKeyID] = principal{name, made}
+}
+
 // Call is one thing that a principal asked for over the wire, in the terms that IAM judges it by.
 type Call struct {
 	At        time.Time
