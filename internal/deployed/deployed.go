@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
@@ -36,7 +37,7 @@ import (
 
 // Serve serves one function until Lambda ends the process. It only returns where it can't begin.
 func Serve(function string) error {
-	w, err := functionWorld(context.Background(), function)
+	w, err := processWorld(function)
 	if err != nil {
 		return fmt.Errorf("%s can't begin: %w", function, err)
 	}
@@ -51,15 +52,16 @@ func Serve(function string) error {
 // ServePages serves the approval pages, and below /v1/ the same for callers with an AWS identity, behind an HTTP API.
 // It only returns where it can't begin.
 func ServePages() error {
-	w, err := functionWorld(context.Background(), "approval-web")
+	w, err := processWorld(approvalWeb)
 	if err != nil {
 		return fmt.Errorf("approval-web can't begin: %w", err)
 	}
-	lambda.Start(httpadapter.NewV2(web(workflow.New(w))).ProxyWithContext)
+	lambda.Start(httpadapter.NewV2(Web(workflow.New(w))).ProxyWithContext)
 	return errors.New("the Lambda runtime has ended")
 }
 
-func web(w *workflow.Workflow) http.Handler {
+// Web is what approval-web serves.
+func Web(w *workflow.Workflow) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", w.Pages())
 	mux.Handle("/v1/", w.API(signedBy))
@@ -77,26 +79,35 @@ func signedBy(r *http.Request) (arn string, ok bool) {
 	return arn, strings.HasPrefix(arn, "arn:")
 }
 
-// functionWorld is made once, when the process begins. It calls nobody.
-func functionWorld(ctx context.Context, function string) (workflow.World, error) {
-	e, err := fromEnvironment()
-	if err != nil {
-		return workflow.World{}, err
-	}
-	cfg, err := config.LoadDefaultConfig(ctx)
+// processWorld is made once, when the process begins. It calls nobody.
+func processWorld(function string) (workflow.World, error) {
+	cfg, err := config.LoadDefaultConfig(context.Background())
 	if err != nil {
 		return workflow.World{}, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
+	w, err := World(function, os.Getenv, cfg, clock.Wall{})
+	w.Log = lambdahost.NewLogger(os.Stderr)
+	w.Measured = figuresTo(os.Stdout, w.StateMachine, time.Now)
+	return w, err
+}
+
+// World is the world of one function, as its environment tells it. The error names the variable that is missing.
+func World(function string, getenv func(string) string, cfg aws.Config, c clock.Clock) (workflow.World, error) {
+	e, err := fromEnvironment(getenv)
+	if err != nil {
+		return workflow.World{}, err
+	}
 	compose := worldOf
-	if function == "approval-web" {
+	if function == approvalWeb {
 		compose = decidingWorld
 	}
-	w := compose(cfg, e.Deployment, clock.Wall{})
-	w.Own, w.Access = e.own, sunset.Access(e.access)
-	w.Log = lambdahost.NewLogger(os.Stderr)
-	w.Measured = figuresTo(os.Stdout, e.StateMachine, time.Now)
+	w := compose(cfg, e.Deployment, c)
+	w.Own, w.Access = e.own, e.access
 	return w, nil
 }
+
+// approvalWeb is the one function that is no Task.
+const approvalWeb = "approval-web"
 
 // SettingsFile reads settings from a file. Its faults are Invalid and name the file and the field.
 func SettingsFile(path string) (sunset.Settings, error) {

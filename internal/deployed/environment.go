@@ -2,21 +2,22 @@ package deployed
 
 import (
 	"fmt"
-	"os"
 	"strings"
+
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
 // environment is what a function is told by its environment.
 type environment struct {
 	Deployment
-	own    []string // ARNs of the deployment's own principals
-	access string   // which of a member account's roles the function takes
+	own    []string      // ARNs of the deployment's own principals
+	access sunset.Access // which of a member account's roles the function takes
 }
 
 // fromEnvironment reads IAM_SUNSET_… . What every function needs must be there; a key that is missing is missed by
 // whoever needs it.
-func fromEnvironment() (environment, error) {
-	e := environment{own: strings.FieldsFunc(os.Getenv("IAM_SUNSET_OWN"), func(r rune) bool { return r == ',' || r == ' ' }), access: os.Getenv("IAM_SUNSET_ACCESS")}
+func fromEnvironment(getenv func(string) string) (environment, error) {
+	e := environment{own: strings.FieldsFunc(getenv("IAM_SUNSET_OWN"), func(r rune) bool { return r == ',' || r == ' ' }), access: sunset.Access(getenv("IAM_SUNSET_ACCESS"))}
 	for _, v := range []struct {
 		name   string
 		value  *string
@@ -36,7 +37,7 @@ func fromEnvironment() (environment, error) {
 		{"IAM_SUNSET_BUS", &e.Bus, false},
 		{"IAM_SUNSET_ENDPOINT_URL", &e.EndpointURL, false},
 	} {
-		if *v.value = os.Getenv(v.name); *v.value == "" && v.needed {
+		if *v.value = getenv(v.name); *v.value == "" && v.needed {
 			return environment{}, fmt.Errorf("the environment variable %s is not set", v.name)
 		}
 	}
