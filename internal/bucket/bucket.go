@@ -34,7 +34,7 @@ const (
 	// A conflict is over when the other writer is done, which takes as long as one small upload.
 	conflicts    = 6
 	firstBackOff = 50 * time.Millisecond
-	// A body that breaks off says nothing about load, so it is read again at once.
+	// A body that breaks off or fails its checksum says nothing about load, so it is read again at once.
 	reads = 3
 )
 
@@ -134,11 +134,11 @@ func Document(ctx context.Context, client *s3.Client, uri string) (body []byte, 
 	return body, version, err
 }
 
-// read gives the whole of an object, or nothing.
+// read gives the whole of an object, as its checksum says that it is, or nothing.
 func read(ctx context.Context, client *s3.Client, bucket, key string) (body []byte, version string, err error) {
 	var cut error
 	for range reads {
-		out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+		out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled})
 		if err != nil {
 			return nil, "", notRead(err, bucket, key)
 		}
@@ -150,7 +150,7 @@ func read(ctx context.Context, client *s3.Client, bucket, key string) (body []by
 	}
 	return nil, "", &sunset.Fault{
 		Kind: sunset.Unavailable, Action: "s3:GetObject",
-		Err: fmt.Errorf("reading object %s in bucket %s: it broke off %d times in a row: %w", key, bucket, reads, cut),
+		Err: fmt.Errorf("reading object %s in bucket %s: it broke off or came changed, %d times in a row: %w", key, bucket, reads, cut),
 	}
 }
 

@@ -3,13 +3,20 @@ package keys_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/stretchr/testify/require"
 
@@ -129,6 +136,24 @@ func TestSealer(t *testing.T) {
 	require.ErrorContains(t, err, "InvalidKeyUsageException")
 	_, err = wrong.PublicKey(t.Context())
 	require.ErrorContains(t, err, "UnsupportedOperationException")
+}
+
+func TestAPublicKeyOfAnotherKind(t *testing.T) {
+	private, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	require.NoError(t, err)
+	for name, public := range map[string]any{"another curve": &private.PublicKey, "no curve": ed25519.PublicKey(make([]byte, ed25519.PublicKeySize))} {
+		der, err := x509.MarshalPKIXPublicKey(public)
+		require.NoError(t, err)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+			_ = json.NewEncoder(w).Encode(map[string]any{"PublicKey": der})
+		}))
+		client := kms.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")})
+		_, err = keys.NewSealer(client, "arn").PublicKey(t.Context())
+		s.Close()
+		require.Equal(t, sunset.Invalid, sunset.KindOf(err), "%s: %v", name, err)
+		require.ErrorContains(t, err, "ECC_NIST_P256")
+	}
 }
 
 // A MAC that can't be checked is never one that doesn't hold, and neither is it one that does.

@@ -70,6 +70,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 	}
 	if out.truncate {
 		_, _ = w.Write(out.body[:len(out.body)/2])
+		_ = http.NewResponseController(w).Flush() // or the half would never leave this machine's buffers
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = w.Write(out.body) // a client that went away needs no answer
