@@ -20,7 +20,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends the work in order; a second one ends the process.
 	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args[1:], surroundings{stdout: os.Stdout, stderr: os.Stderr, clock: clock.Wall{}})
+	around := surroundings{stdout: os.Stdout, stderr: os.Stderr, clock: clock.Wall{}}
+	if isTerminal(os.Stdin) {
+		around.answers = os.Stdin
+	}
+	code := run(ctx, os.Args[1:], around)
 	stop()
 	os.Exit(code)
 }
@@ -29,6 +33,10 @@ func main() {
 type surroundings struct {
 	stdout, stderr io.Writer
 	clock          clock.Clock
+	// answers are what a person types; nil: nobody is there to be asked.
+	answers io.Reader
+	// reach finds a running deployment; its zero value looks on AWS.
+	reach reach
 }
 
 // run is main with everything handed in. It gives the exit status: 0 for done, 1 for an answer of "no" (evidence that
@@ -57,6 +65,7 @@ func run(ctx context.Context, args []string, around surroundings) int {
 		return hinted{err, fmt.Sprintf("see `%s --help`", cmd.CommandPath())}
 	})
 	root.AddCommand(demoCommand(), scanCommand(around.clock), fakeAccountCommand(), auditCommand(), versionCommand())
+	root.AddCommand(operatorCommands(around)...)
 	return report(ctx, around.stderr, root.ExecuteContext(ctx))
 }
 

@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 					e.Setenv(name, "")
 				}
 			}
+			e.Values[siteKey{}] = new(*site)
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			e.Setenv("AWS_CONFIG_FILE", e.WorkDir+"/aws-config")
 			e.Setenv("AWS_SHARED_CREDENTIALS_FILE", e.WorkDir+"/aws-credentials")
@@ -34,6 +35,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "one-sentence": oneSentence, "adds-up": addsUp, "verdict": verdict, "only-reads": onlyReads, "evidence": evidence, "change": change,
+			"site": makeSite, "operate": operate, "pass": pass, "tries": tries, "is": is, "settle": settle,
 		},
 	})
 }

@@ -167,7 +167,7 @@ func writeLines(w io.Writer, lines []string) error {
 			line = text.WrapSoft(line, width)
 		}
 		if _, err := fmt.Fprintln(w, line); err != nil {
-			return fmt.Errorf("writing the plan: %w", err)
+			return fmt.Errorf("writing the answer: %w", err)
 		}
 	}
 	return nil

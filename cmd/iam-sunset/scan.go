@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,10 +39,8 @@ func scanCommand(c clock.Clock) *cobra.Command {
 	f.StringVar(&o.settings, "settings", "", "file with settings (JSON); without it the defaults hold")
 	f.StringVar(&o.output, "output", "table", "table, json or csv")
 	f.StringSliceVar(&o.skip, "skip", nil, "leave out cloudtrail, ownership or both; the users then read not-cross-checked")
-	f.StringSliceVar(&o.users, "user", nil, "look at these users only")
-	f.StringVar(&o.usersFrom, "users-from", "", "look at the users named in this file, one a line")
+	o.addNarrowing(cmd)
 	f.StringVar(&o.search, "search", "", "directory with code to search for names and key ids of unused users")
-	f.StringVar(&o.unused, "unused", "", "idle for longer is unused, such as 180d; not less than the settings say")
 	f.BoolVar(&o.all, "all", false, "list the kept users in the table as well")
 	for flag, words := range map[string][]string{"output": {"table", "json", "csv"}, "skip": {"cloudtrail", "ownership"}} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // both flags are there
@@ -55,10 +51,11 @@ func scanCommand(c clock.Clock) *cobra.Command {
 }
 
 type scanOptions struct {
-	clock                                       clock.Clock
-	settings, output, usersFrom, search, unused string
-	skip, users                                 []string
-	all                                         bool
+	requestFlags
+	clock                    clock.Clock
+	settings, output, search string
+	skip                     []string
+	all                      bool
 }
 
 func (o scanOptions) scan(ctx context.Context, stdout, stderr io.Writer) error {
@@ -127,40 +124,14 @@ func (nobody) Send(context.Context, approval.Message) error {
 }
 
 func (o scanOptions) request() (sunset.Request, error) {
-	r := sunset.Request{Users: o.users, Skip: o.skip}
 	for _, s := range o.skip {
 		if s != "cloudtrail" && s != "ownership" {
-			return r, hinted{fmt.Errorf("--skip: %q can't be left out", s), "leave out cloudtrail, ownership or both: --skip cloudtrail,ownership"}
+			return sunset.Request{}, hinted{fmt.Errorf("--skip: %q can't be left out", s), "leave out cloudtrail, ownership or both: --skip cloudtrail,ownership"}
 		}
 	}
-	if o.unused != "" {
-		d, err := sunset.ParseDuration(o.unused)
-		if err != nil {
-			return r, fmt.Errorf("--unused: %w", err)
-		}
-		r.Unused = &d
-	}
-	if o.usersFrom == "" {
-		return r, nil
-	}
-	f, err := os.Open(o.usersFrom)
-	if err != nil {
-		return r, fmt.Errorf("--users-from: %w", err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if name := strings.TrimSpace(lines.Text()); name != "" && !strings.HasPrefix(name, "#") {
-			r.Users = append(r.Users, name)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return r, fmt.Errorf("--users-from: reading %s: %w", o.usersFrom, err)
-	}
-	if len(r.Users) == 0 {
-		return r, fmt.Errorf("--users-from: %s names no user", o.usersFrom)
-	}
-	return r, nil
+	r, err := o.requestFlags.request()
+	r.Skip = o.skip
+	return r, err
 }
 
 // addSearch puts into the plan where code names the users that are not active.

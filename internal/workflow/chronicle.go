@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,39 +86,37 @@ func (w *Workflow) Chronicle(ctx context.Context, what string) (Chronicle, error
 // meant finds out which case or cleanup somebody means.
 func (w *Workflow) meant(ctx context.Context, what string) (Chronicle, error) {
 	out := Chronicle{Name: what, Moments: []Moment{}}
+	executions := strings.Replace(w.StateMachine, ":stateMachine:", ":execution:", 1) + ":"
 	if strings.HasPrefix(what, "arn:") {
-		if !strings.Contains(what, ":states:") || !strings.Contains(what, ":execution:") {
-			return out, sunset.Faultf(sunset.Invalid, "%q is not the ARN of an execution", what)
+		name, ours := strings.CutPrefix(what, executions)
+		if !ours || name == "" {
+			return out, sunset.Faultf(sunset.Invalid, "%q is not the ARN of an execution of this deployment, which begins with %s", what, executions)
 		}
-		out.Execution, out.Name = what, what[strings.LastIndex(what, ":")+1:]
+		out.Name = name
 	}
-	ours := func(arn string) string {
-		if out.Execution != "" {
-			return out.Execution
-		}
-		if arn != "" {
-			return arn
-		}
-		return strings.Replace(w.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + out.Name
-	}
+	arnOf := func(known string) string { return cmp.Or(known, executions+out.Name) }
 	cleanups, err := w.Cases.Cleanups(ctx)
 	if err != nil {
 		return out, err
 	}
 	if i := slices.IndexFunc(cleanups, func(c sunset.Cleanup) bool { return c.ID == out.Name }); i >= 0 {
-		out.Cleanup, out.Execution = &cleanups[i], ours(cleanups[i].Execution)
+		out.Cleanup, out.Execution = &cleanups[i], arnOf(cleanups[i].Execution)
 		return out, nil
 	}
 	c, err := w.FindCase(ctx, out.Name)
 	if err == nil {
 		out.Name, out.Case = c.ID, &c
-		out.Execution = ours(c.Execution)
+		out.Execution = arnOf(c.Execution)
 		return out, nil
 	}
 	if sunset.KindOf(err) != sunset.Invalid {
 		return out, err
 	}
 	// An earlier case of a user that has a newer one has no row any more, but its records.
+	if strings.HasPrefix(what, "arn:") {
+		out.Execution = arnOf("") // one that began a moment ago has neither yet
+		return out, nil
+	}
 	if sunset.CleanupOf(out.Name) == "" || strings.Contains(out.Name, "/") {
 		return out, err
 	}
@@ -125,10 +124,10 @@ func (w *Workflow) meant(ctx context.Context, what string) (Chronicle, error) {
 	if listed != nil {
 		return out, listed
 	}
-	if !slices.Contains(chains, sunset.ChainOf(out.Name)) && out.Execution == "" {
+	if !slices.Contains(chains, sunset.ChainOf(out.Name)) {
 		return out, err
 	}
-	out.Execution = ours("")
+	out.Execution = arnOf("")
 	return out, nil
 }
 
@@ -173,10 +172,7 @@ func (w *Workflow) operationsAround(ctx context.Context, cleanup string, out *Ch
 func (w *Workflow) executionTells(ctx context.Context, out *Chronicle) error {
 	x, err := w.Executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &out.Execution})
 	var gone *types.ExecutionDoesNotExist
-	var foreign *types.InvalidArn
 	switch {
-	case errors.As(err, &foreign):
-		return sunset.Faultf(sunset.Invalid, "%q is not the ARN of an execution", out.Execution)
 	case errors.As(err, &gone):
 		out.Note = "Step Functions does not know the execution (any more): it keeps histories for 90 days. This is what the evidence tells."
 		return nil
