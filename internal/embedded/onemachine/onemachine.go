@@ -65,6 +65,8 @@ type Config struct {
 	Own      []string
 	Budget   time.Duration
 	Progress func(string)
+	// Each, where set, gives a function a world of its own, as on AWS, where each has its own role.
+	Each func(function string, w workflow.World) workflow.World
 	// OnInvoke, where set, is told of each call of a function: for tests that break things.
 	OnInvoke func(function string, payload []byte) error
 	// OnPage, where set, is called after each page that was served, while time still stands.
@@ -132,16 +134,23 @@ func Start(cfg Config) (*Machine, error) {
 		m.Close()
 		return nil, fmt.Errorf("serving the approval pages on %s: %w", cfg.PagesAddr, err)
 	}
-	m.Workflow = workflow.New(workflow.World{
+	world := workflow.World{
 		AWS: cfg.AWS, Executions: sfn.New(sfn.Options{
 			Region: cfg.Region, BaseEndpoint: &engineURL, Retryer: awsfault.RetryOn(cfg.Time)(),
 			Credentials: credentials.NewStaticCredentialsProvider("embedded", "embedded", ""),
 		}),
 		StateMachine: m.Engine.StateMachineARN(), Objects: cfg.Objects, Rows: cfg.Rows, Signers: cfg.Signers, Messenger: cfg.Messenger,
 		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: pagesURL, StartedBy: cfg.StartedBy, Own: cfg.Own, Budget: cfg.Budget, Progress: cfg.Progress,
-	})
+	}
+	m.Workflow = workflow.New(world)
 	pages = m.Pages()
 	m.functions = m.Functions()
+	if cfg.Each != nil {
+		for name := range m.functions {
+			m.functions[name] = workflow.New(cfg.Each(name, world)).Functions()[name]
+		}
+		pages = workflow.New(cfg.Each("approval-web", world)).Pages()
+	}
 	m.schedule()
 	return m, nil
 }
