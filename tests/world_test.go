@@ -69,6 +69,10 @@ type world struct {
 	wire func(action, user string)
 }
 
+// withRoles, where the test of least privilege has set it, gives each function a role of its own and puts the stores onto
+// AWS's wire.
+var withRoles func(*world, *onemachine.Config)
+
 // newWorld makes a world in which the approver deletes whatever may be deleted and keeps the rest.
 func newWorld(t *testing.T, populate func(*fakeaws.Account)) *world {
 	t.Helper()
@@ -118,7 +122,7 @@ func (w *world) start() {
 	require.NoError(w.t, err)
 	cfg := w.aws.Config("us-east-1")
 	cfg.HTTPClient = eavesdropper{inner: cfg.HTTPClient, world: w}
-	w.machine, err = onemachine.Start(onemachine.Config{
+	config := onemachine.Config{
 		AWS: cfg, AccountID: w.account.ID(), Region: "us-east-1", Time: w.clock,
 		Objects: dir.Objects(), Rows: dir.Rows(), Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: w, Settings: w.live,
 		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)), PagesAddr: "127.0.0.1:0", Rand: rand.NewChaCha8([32]byte{1}),
@@ -133,7 +137,11 @@ func (w *world) start() {
 			}
 			return w.loseFirst(function, payload)
 		},
-	})
+	}
+	if withRoles != nil {
+		withRoles(w, &config)
+	}
+	w.machine, err = onemachine.Start(config)
 	require.NoError(w.t, err)
 	w.t.Cleanup(w.machine.Close)
 }
@@ -314,7 +322,6 @@ func (w *world) path(arn string) string {
 	}
 }
 
-// evidence is the directory that an auditor would get.
 // taskToken steals the token of a request from the store, as somebody may who reads it.
 func (w *world) taskToken(requestID string) string {
 	dir, err := store.OpenDir(w.dir, store.NoSync())
@@ -329,6 +336,7 @@ func (w *world) taskToken(requestID string) string {
 	return stored.Token
 }
 
+// evidence is the directory that an auditor would get.
 func (w *world) evidence() string { return filepath.Join(w.dir, "objects", "evidence") }
 
 // proven checks the evidence offline, and that no secret is in it.
