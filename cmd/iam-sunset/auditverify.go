@@ -100,13 +100,13 @@ func verifyEvidence(out io.Writer, dir string, keys []audit.PublicKey) error {
 		behind = " after the checkpoint of " + report.Until
 	}
 	for _, open := range report.Open {
-		fmt.Fprintf(out, "open: cleanup %s has no manifest yet, so that records missing from the end of its chains%s would not show\n", open, behind)
+		fmt.Fprintf(out, "open: cleanup %s has no manifest yet, so that records missing from the end of its chains%s would not show\n", printable(open), behind)
 	}
 	for _, later := range report.Later {
-		fmt.Fprintf(out, "open: chain %s went on after its cleanup's manifest, so that records missing from its end%s would not show\n", later, behind)
+		fmt.Fprintf(out, "open: chain %s went on after its cleanup's manifest, so that records missing from its end%s would not show\n", printable(later), behind)
 	}
 	for _, noted := range report.Noted {
-		fmt.Fprintf(out, "noted: %s says that %s\n", noted.File, printable(noted.Text))
+		fmt.Fprintf(out, "noted: %s says that %s\n", printable(noted.File), printable(noted.Text))
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func printSeals(out io.Writer, report audit.Report, named bool) {
 		fmt.Fprintln(out, "unproven: the keys are the evidence's own, so that this proves that it is consistent, not who signed it; name the key with --key")
 	}
 	for _, file := range report.Unsealed {
-		fmt.Fprintf(out, "unsigned: %s carries no seal\n", file)
+		fmt.Fprintf(out, "unsigned: %s carries no seal\n", printable(file))
 	}
 }
 

@@ -20,7 +20,8 @@
 // A checkpoint lists the same for every chain that the store has, names the checkpoint before it ("previous") with the
 // SHA-256 of that file ("previous_sha256"; both are left out in the first), and says in "problems" what was found wrong
 // on that day. A chain that was is "broken": its count and head are then those of the last checkpoint at which it was
-// whole, and 0 and empty if it never was. No checkpoint counts fewer records of a chain than one before it.
+// whole, and 0 and empty if it never was. No checkpoint counts fewer records of a chain than one before it. "manifests"
+// gives the SHA-256 of every manifest's file.
 //
 // # Seals
 //

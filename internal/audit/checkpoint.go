@@ -24,7 +24,9 @@ type checkpoint struct {
 	// SealedBy is the fingerprint of the key whose seal must follow; empty where none does.
 	SealedBy string          `json:"sealed_by,omitempty"`
 	Chains   []checkpointEnd `json:"chains"` // by name
-	Problems []Problem       `json:"problems,omitempty"`
+	// Manifests are the SHA-256s of their files, by these.
+	Manifests map[string]string `json:"manifests,omitempty"`
+	Problems  []Problem         `json:"problems,omitempty"`
 }
 
 // checkpointEnd is where a chain ended, or, of a broken one, where it last ended whole: count 0 if never.
@@ -56,6 +58,9 @@ type Checked struct {
 // which that was whole, so that neither tomorrow's checkpoint nor Verify takes the break for granted, and each day's
 // reads it again, wholly, until it is whole. Problems are for an alarm, not an error: an error says that something could
 // not be read or written, and then there is no checkpoint and the call may be repeated.
+//
+// Manifests are checked too: one that is new must be sealed as the checkpoint is, which is told once, and none may go or
+// change.
 //
 // Once written a day's checkpoint stands, whoever of several writers was first, and calling again gives what it found,
 // for one read. A day before one that has its checkpoint is a Conflict. With a sealer a checkpoint by another key, or by
@@ -152,6 +157,8 @@ type inspection struct {
 
 	chains map[string][]int // the numbers of the records that are in the store, rising
 	days   []string         // that have a checkpoint, rising
+	// manifests are the files of those in the store.
+	manifests []string
 	// base is what to compare with, none for the first checkpoint; heads are carried over only if it is ours.
 	base     *writtenCheckpoint
 	ends     map[string]checkpointEnd // of base
@@ -180,6 +187,8 @@ func (in *inspection) list(ctx context.Context) error {
 			in.chains[at.chain] = append(in.chains[at.chain], at.seq)
 		case at.checkpoint != "":
 			in.days = append(in.days, at.checkpoint)
+		case at.manifest != "":
+			in.manifests = append(in.manifests, file)
 		}
 	}
 	for _, numbers := range in.chains {
@@ -211,12 +220,12 @@ func (in *inspection) inspect(ctx context.Context) (checkpoint, error) {
 	}
 	names := in.names()
 	found := make([]inspected, len(names))
-	g, ctx := errgroup.WithContext(ctx)
+	g, each := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for i, name := range names {
 		g.Go(func() error {
 			var err error
-			found[i], err = in.chain(ctx, name)
+			found[i], err = in.chain(each, name)
 			return err
 		})
 	}
@@ -230,6 +239,10 @@ func (in *inspection) inspect(ctx context.Context) (checkpoint, error) {
 		}
 		in.problems = append(in.problems, f.problems...)
 		in.read += f.read
+	}
+	var err error
+	if c.Manifests, err = in.checkManifests(ctx); err != nil {
+		return checkpoint{}, err
 	}
 	sortProblems(in.problems)
 	if more := len(in.problems) - mostProblems; more > 0 {

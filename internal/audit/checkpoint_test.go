@@ -284,7 +284,7 @@ func TestAForeignCheckpointIsNotGoneOnFrom(t *testing.T) {
 		scratch := maps.Clone(files)
 		drop(scratch, "checkpoint/")
 		other := storeOf(t, scratch)
-		require.Empty(t, checkpoint(t, other, sealer, day).Problems)
+		require.True(t, checkpoint(t, other, sealer, day).Written)
 		files["checkpoint/"+day+".json"] = evidenceOf(t, other)["checkpoint/"+day+".json"]
 		return storeOf(t, files)
 	}
@@ -308,7 +308,7 @@ func TestAReplacedKeyIsToldOnceAndEverythingIsReadAgain(t *testing.T) {
 	k, key := newKey(t)
 	o := whole(t, old)
 	checked := checkpoint(t, o, k, "2026-01-06")
-	require.Equal(t, []string{"checkpoint/2026-01-03.json", "checkpoint/2026-01-04.json", "checkpoint/2026-01-05.json"}, filesOf(checked.Problems))
+	require.Equal(t, []string{"checkpoint/2026-01-03.json", "checkpoint/2026-01-04.json", "checkpoint/2026-01-05.json", "manifest/c1.json"}, filesOf(checked.Problems))
 	require.Equal(t, 11, checked.Read)
 	require.True(t, checked.Written)
 	require.Empty(t, checkpoint(t, o, k, "2026-01-07").Problems)
@@ -383,6 +383,44 @@ func TestACheckpointProvesWhatAManifestDoesNot(t *testing.T) {
 	files := evidenceOf(t, o)
 	delete(files, "case/c1-B/000003.json")
 	require.Equal(t, []string{"case/c1-B/000003.json"}, filesOf(verify(t, files, key).Problems))
+}
+
+func TestCheckpointsWatchManifests(t *testing.T) {
+	k, key := newKey(t)
+	thief, _ := newKey(t)
+	const file = "manifest/c1.json"
+	foreign := evidenceOf(t, whole(t, thief))[file]
+
+	// One that somebody slips in, with a record that names it, is told once and stays noted.
+	files := evidenceOf(t, whole(t, k))
+	o := storeOf(t, files)
+	b := audit.NewBook(o, fixed{}).SealWith(thief)
+	write(t, b, "cleanup/c2", "begun")
+	require.NoError(t, b.WriteManifest(t.Context(), "c2", nil, map[sunset.Outcome]int{sunset.Kept: 1}, 1))
+	require.Equal(t, []string{"manifest/c2.json"}, filesOf(checkpoint(t, o, k, "2026-01-06").Problems))
+	require.Empty(t, checkpoint(t, o, k, "2026-01-07").Problems)
+	report := verify(t, evidenceOf(t, o), key)
+	require.Equal(t, []string{"manifest/c2.json"}, filesOf(report.Problems))
+	require.Len(t, report.Noted, 1)
+
+	// One that goes or changes is told each day.
+	for name, change := range map[string]func(f fstest.MapFS){
+		"gone":    func(f fstest.MapFS) { delete(f, file) },
+		"changed": func(f fstest.MapFS) { f[file] = foreign },
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := evidenceOf(t, whole(t, k))
+			change(files)
+			o := storeOf(t, files)
+			for _, day := range []string{"2026-01-06", "2026-01-07"} {
+				require.Equal(t, []string{file}, filesOf(checkpoint(t, o, k, day).Problems), day)
+			}
+			// Also without the record that names it.
+			files = evidenceOf(t, o)
+			drop(files, "cleanup/")
+			require.Contains(t, filesOf(verify(t, files, key).Problems), file)
+		})
+	}
 }
 
 // The checkpoint's own hash, kept elsewhere, is what tells that the newest one went.

@@ -33,6 +33,9 @@ func newVerifier(trusted ...PublicKey) *verifier {
 		counted: map[string]chainEnd{}, strict: len(trusted) > 0,
 	}
 	for _, key := range trusted {
+		if key.ecdsa == nil {
+			continue // the zero value checks nothing
+		}
 		v.keys[key.fingerprint] = key
 	}
 	return v

@@ -2,12 +2,13 @@ package audit
 
 // checkCheckpoints checks that each checkpoint names the one before it, and that the chains still are as each says.
 func (v *verifier) checkCheckpoints() {
-	ends, bad := v.counted, map[string]bool{}
+	ends, bad, told := v.counted, map[string]bool{}, map[string]bool{}
 	for i, c := range v.checkpoints {
 		if !c.ok {
 			continue
 		}
 		v.checkPrevious(i)
+		v.checkManifests(c, told)
 		v.until = c.body.Day
 		for _, p := range c.body.Problems {
 			v.noted = append(v.noted, Problem{File: c.file, Text: "on that day " + p.File + " was bad: " + p.Text})
@@ -62,4 +63,21 @@ func (v *verifier) checkPrevious(i int) {
 		return
 	}
 	v.bad(c.body.Previous, 0, "the checkpoint is missing: the one of %s names it", c.body.Day)
+}
+
+// checkManifests checks that the manifests still are as a checkpoint says, but for those in told.
+func (v *verifier) checkManifests(c *sealedFile[checkpoint], told map[string]bool) {
+	for file, hash := range c.body.Manifests {
+		at, _ := placeOf(file)
+		m := v.manifests[at.manifest]
+		if m != nil && m.hash == hash || told[file] {
+			continue
+		}
+		told[file] = true
+		if m == nil {
+			v.bad(file, 0, "the manifest is missing: the checkpoint of %s names it", c.body.Day)
+		} else {
+			v.bad(file, 0, "its SHA-256 is %s, but the checkpoint of %s names %s", m.hash, c.body.Day, hash)
+		}
+	}
 }
