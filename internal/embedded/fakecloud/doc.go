@@ -20,7 +20,8 @@
 //
 // Every request must be signed by a principal that AddPrincipal made; its date isn't judged, as callers may live in virtual
 // time. Policies aren't: everybody may do everything but delete objects, and Calls says who did what, on what, under the
-// names that IAM would judge it by.
+// names that IAM would judge it by. A bucket's or topic's KMS key shows there too, under the caller's name (Via); what
+// DynamoDB and EventBridge ask of KMS does not.
 //
 // Inferred, not read in AWS's documentation: an event for a bus that isn't there is refused as ResourceNotFoundException;
 // the wording of refusals that AWS's pages don't quote.
