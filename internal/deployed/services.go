@@ -46,15 +46,21 @@ func ownServices(cfg aws.Config, d Deployment, c clock.Clock) aws.Config {
 
 // worldOf puts the stores, keys and messengers of d into a world whose account is reached by cfg. Nothing is called yet.
 func worldOf(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
+	w, own := silentWorld(cfg, d, c), ownServices(cfg, d, c)
+	w.Messenger = post.New(sesv2.NewFromConfig(own), sns.NewFromConfig(own), d.MailFrom, d.Topic)
+	return w
+}
+
+// silentWorld is worldOf for who sends no message: without the clients for it a program is a tenth smaller.
+func silentWorld(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
 	own := ownServices(cfg, d, c)
 	objects := s3.NewFromConfig(own, func(o *s3.Options) { o.UsePathStyle = d.EndpointURL != "" })
 	macs := kms.NewFromConfig(own)
 	w := workflow.World{
 		AWS: cfg, Executions: sfn.NewFromConfig(own), StateMachine: d.StateMachine, Alias: d.Alias,
 		Objects: bucket.New(objects, d.Bucket, c), Rows: table.New(dynamodb.NewFromConfig(own), d.Table),
-		Signers:   approval.Signers{Decisions: keys.NewMAC(macs, d.DecisionsKey), Links: keys.NewMAC(macs, d.LinksKey)},
-		Messenger: post.New(sesv2.NewFromConfig(own), sns.NewFromConfig(own), d.MailFrom, d.Topic),
-		Clock:     c, PagesURL: d.PagesURL,
+		Signers: approval.Signers{Decisions: keys.NewMAC(macs, d.DecisionsKey), Links: keys.NewMAC(macs, d.LinksKey)},
+		Clock:   c, PagesURL: d.PagesURL,
 		Settings: func(ctx context.Context) (sunset.Settings, error) { return readSettings(ctx, objects, d.Settings) },
 	}
 	if d.EndpointURL != "" {
@@ -76,7 +82,7 @@ func worldOf(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
 
 // decidingWorld is worldOf for approval-web, which alone may make MACs of decisions, and checks them by making them again.
 func decidingWorld(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
-	w := worldOf(cfg, d, c)
+	w := silentWorld(cfg, d, c)
 	w.Signers.Decisions = keys.NewGenerator(kms.NewFromConfig(ownServices(cfg, d, c)), d.DecisionsKey)
 	return w
 }
