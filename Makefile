@@ -30,12 +30,9 @@ lint: ## gofumpt, vet, staticcheck, at the versions in go.mod
 format: ## gofumpt everything
 	go tool gofumpt -w cmd functions internal statemachine tests
 
-.PHONY: functions
-functions: ## compile every Lambda function for ARCH (arm64)
-	@set -e; for f in functions/*/; do \
-		name=$$(basename $$f); \
-		GOOS=linux GOARCH=$(ARCH) CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -buildid=' -tags lambda.norpc -o bin/functions/$$name/bootstrap ./$$f; \
-	done; echo "$$(ls bin/functions | wc -l) functions compiled for linux/$(ARCH) into bin/functions"
+.PHONY: package
+package: build ## the Lambda functions' zips for ARCH (arm64, or amd64) in dist/, and their digests
+	@bin/iam-sunset package --arch $(ARCH) --out dist
 
 .PHONY: bench
 bench: ## measure; docs/performance.md says what the figures mean
