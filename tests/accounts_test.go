@@ -167,6 +167,12 @@ func TestAnAccountThatCantBeActedInFailsItsCleanup(t *testing.T) {
 			for _, says := range row.says {
 				require.Contains(t, records[len(records)-1].Text, says)
 			}
+			if row.account == memberID {
+				ended := m.finish()
+				require.Contains(t, ended.Refusal, row.says[1])
+				require.Equal(t, memberID, ended.Account)
+				m.proven()
+			}
 			require.Empty(t, m.member.Calls())
 			require.Len(t, m.account.Users(), 2)
 		})
