@@ -37,3 +37,15 @@ package: build ## the Lambda functions' zips for ARCH (arm64, or amd64) in dist/
 .PHONY: bench
 bench: ## measure; docs/performance.md says what the figures mean
 	go test -run '^$$' -bench . -benchtime 1x ./tests/bench/... ./internal/embedded/stepfunctions
+
+TFLINT := bin/tools/tflint
+
+$(TFLINT):
+	GOBIN=$(CURDIR)/bin/tools go install github.com/terraform-linters/tflint@v0.64.0
+
+.PHONY: test-terraform
+test-terraform: $(TFLINT) ## what Terraform would make; needs terraform and a provider that it can find, and no AWS
+	$(TFLINT) --chdir terraform --recursive --config=$(CURDIR)/terraform/.tflint.hcl
+	go vet -tags terraform ./tests/terraform
+	go tool staticcheck -tags terraform ./tests/terraform
+	go test -count=1 -tags terraform -timeout 20m ./tests/terraform
