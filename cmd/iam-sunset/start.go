@@ -86,7 +86,7 @@ func (o startOptions) start(ctx context.Context) error {
 	}
 	tightened, err := request.Apply(settings)
 	if err != nil {
-		return hinted{err, "flags may only tighten what the settings say"}
+		return hinted{err, "flags may only narrow and tighten what the settings say"}
 	}
 	if o.openCases {
 		if err := canBeApproved(settings, request.Starter); err != nil {
@@ -113,15 +113,21 @@ func (o startOptions) start(ctx context.Context) error {
 		return o.next(o.around.stderr)
 	}
 	fmt.Fprintf(o.around.stderr, "Started %s\n", arn)
-	if err := o.follow(ctx, w, arn); err != nil {
-		return err
+	ended := o.follow(ctx, w, arn)
+	if ctx.Err() != nil {
+		return ended
 	}
-	plan, err := w.Plan(ctx, o.name)
-	if err != nil {
+	// One that is refused has a plan, too, and it is the one to read.
+	switch plan, err := w.Plan(ctx, o.name); {
+	case err == nil:
+		if err := write(o.around.stdout, o.around.stderr, plan); err != nil {
+			return err
+		}
+	case ended == nil:
 		return hinted{err, "iam-sunset history " + o.name + " says what happened"}
 	}
-	if err := write(o.around.stdout, o.around.stderr, plan); err != nil {
-		return err
+	if ended != nil {
+		return ended
 	}
 	return o.next(o.around.stderr)
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -161,13 +162,20 @@ func (s *site) end() {
 
 type siteKey struct{}
 
+// scripted is what a script has of its own, and of all scripts together: commands that run in this process do so one at
+// a time, since whether colours are on is the process's.
+type scripted struct {
+	site *site
+	turn *sync.Mutex
+}
+
 // ours is the deployment of a script; the command "site" makes it.
 func ours(ts *testscript.TestScript) *site {
-	s, ok := ts.Value(siteKey{}).(**site)
-	if !ok || *s == nil {
+	s := ts.Value(siteKey{}).(*scripted).site
+	if s == nil {
 		ts.Fatalf("there is no site yet")
 	}
-	return *s
+	return s
 }
 
 // site USER… makes a deployment over an account of unused users.
@@ -175,7 +183,7 @@ func makeSite(ts *testscript.TestScript, _ bool, args []string) {
 	s, err := newSite(ts.MkAbs("deployment"), args...)
 	ts.Check(err)
 	ts.Defer(s.end)
-	*ts.Value(siteKey{}).(**site) = s
+	ts.Value(siteKey{}).(*scripted).site = s
 }
 
 // operate STATUS ARGUMENT… runs a command on the site, which must end with this status.
@@ -197,6 +205,9 @@ func operate(ts *testscript.TestScript, _ bool, args []string) {
 			return nil
 		}
 	}
+	turn := ts.Value(siteKey{}).(*scripted).turn
+	turn.Lock()
+	defer turn.Unlock()
 	if code := s.operate(context.Background(), ts.Stdout(), ts.Stderr(), args[1:]...); fmt.Sprint(code) != args[0] {
 		ts.Fatalf("iam-sunset %s ended with %d, not %s", strings.Join(args[1:], " "), code, args[0])
 	}

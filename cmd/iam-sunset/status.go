@@ -149,11 +149,11 @@ func stateText(c workflow.CleanupStands) string {
 		workflow.CleanupPlanning: "reading the account", workflow.CleanupOpening: "opening cases", workflow.CleanupRunning: "cases are open",
 		workflow.CleanupEnding: "its end is being written down", workflow.CleanupEnded: "ended " + minute(c.Ended),
 	}[c.State]
-	if c.DryRun {
-		state = "dry run, " + state
-	}
-	if c.Refusal != "" {
-		state += "; refused or failed"
+	switch {
+	case c.Refusal != "" && len(c.Stages) == 0:
+		return "refused or failed"
+	case c.DryRun:
+		return "dry run, " + state
 	}
 	return state
 }
