@@ -37,7 +37,7 @@ import (
 
 // Serve serves one function until Lambda ends the process. It only returns where it can't begin.
 func Serve(function string) error {
-	w, err := processWorld(function)
+	w, err := processWorld(worldOf)
 	if err != nil {
 		return fmt.Errorf("%s can't begin: %w", function, err)
 	}
@@ -52,7 +52,7 @@ func Serve(function string) error {
 // ServePages serves the approval pages, and below /v1/ the same for callers with an AWS identity, behind an HTTP API.
 // It only returns where it can't begin.
 func ServePages() error {
-	w, err := processWorld(approvalWeb)
+	w, err := processWorld(decidingWorld)
 	if err != nil {
 		return fmt.Errorf("approval-web can't begin: %w", err)
 	}
@@ -80,12 +80,12 @@ func signedBy(r *http.Request) (arn string, ok bool) {
 }
 
 // processWorld is made once, when the process begins. It calls nobody.
-func processWorld(function string) (workflow.World, error) {
+func processWorld(compose composition) (workflow.World, error) {
 	cfg, err := config.LoadDefaultConfig(context.Background())
 	if err != nil {
 		return workflow.World{}, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
-	w, err := World(function, os.Getenv, cfg, clock.Wall{})
+	w, err := compose.told(os.Getenv, cfg, clock.Wall{})
 	w.Log = lambdahost.NewLogger(os.Stderr)
 	w.Measured = figuresTo(os.Stdout, w.StateMachine, time.Now)
 	return w, err
@@ -93,13 +93,19 @@ func processWorld(function string) (workflow.World, error) {
 
 // World is the world of one function, as its environment tells it. The error names the variable that is missing.
 func World(function string, getenv func(string) string, cfg aws.Config, c clock.Clock) (workflow.World, error) {
+	if function == approvalWeb {
+		return composition(decidingWorld).told(getenv, cfg, c)
+	}
+	return composition(worldOf).told(getenv, cfg, c)
+}
+
+// composition is worldOf or decidingWorld. A process names the one that it needs, so that it links no other's clients.
+type composition func(aws.Config, Deployment, clock.Clock) workflow.World
+
+func (compose composition) told(getenv func(string) string, cfg aws.Config, c clock.Clock) (workflow.World, error) {
 	e, err := fromEnvironment(getenv)
 	if err != nil {
 		return workflow.World{}, err
-	}
-	compose := worldOf
-	if function == approvalWeb {
-		compose = decidingWorld
 	}
 	w := compose(cfg, e.Deployment, c)
 	w.Own, w.Access = e.own, e.access
