@@ -191,9 +191,15 @@ const followEvery = 5 * time.Second
 func (o startOptions) follow(ctx context.Context, w station, arn string) error {
 	progress := newProgress(o.around.stderr)
 	defer progress.stop()
-	for {
+	for tries := 0; ; tries++ {
 		x, err := w.Executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
-		if err != nil {
+		var unseen *types.ExecutionDoesNotExist
+		switch {
+		case errors.As(err, &unseen) && tries < 6:
+			// What was started a moment ago need not be seen yet.
+			// https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html: "eventually consistent"
+			x = &sfn.DescribeExecutionOutput{Status: types.ExecutionStatusRunning}
+		case err != nil:
 			return awsfault.Wrap(err, "states:DescribeExecution", "waiting for cleanup %s, which goes on", o.name)
 		}
 		switch x.Status {
