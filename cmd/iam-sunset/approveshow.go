@@ -126,6 +126,11 @@ func (o approveOptions) show(a approval.Asked) error {
 	if a.Forged > 0 {
 		field("beware", "%s stored on it that nobody took here; tell the security team", counted(a.Forged, "decision"))
 	}
+	if r.Proven != "" {
+		field("starter", "%s", r.Proven)
+	} else {
+		field("starter", "%s, as its request claims", r.Starter)
+	}
 	field("until", "%s", minute(r.Expires))
 	if a.Barred != "" {
 		field("not you", "%s", a.Barred)

@@ -64,7 +64,7 @@ func (d *Desk) Pending(ctx context.Context) ([]Pending, error) {
 			if at := told[announcedKey(r.ID, a.Email)]; at.After(p.Told) {
 				p.Told = at
 			}
-			if sunset.Barred(s, a.Email, r.Starter, r.UserARN) == "" && !decided[decisionKey(r.ID, a.Email)] {
+			if r.Barred(s, a.Email) == "" && !decided[decisionKey(r.ID, a.Email)] {
 				p.Asked = append(p.Asked, a.Email)
 			}
 		}
