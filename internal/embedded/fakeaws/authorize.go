@@ -1,7 +1,9 @@
 package fakeaws
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +36,7 @@ func (a *Account) authorizeRequest(r *request) *apiError {
 	if r.op.resource != nil {
 		resource = r.op.resource(r)
 	}
+	r.permission, r.resource = action, resource
 	d, boundary := a.authorize(r.caller, action, resource, r)
 	if d == allow {
 		return nil
@@ -193,6 +196,7 @@ func (a *Account) conditionFacts(c *caller, r *request) map[string]string {
 	}
 	if r != nil {
 		facts["aws:requestedregion"], facts["aws:sourceip"] = r.region, r.sourceIP
+		maps.Copy(facts, r.aboutTarget(r.resource))
 	}
 	return facts
 }
@@ -201,6 +205,15 @@ func (a *Account) conditionFacts(c *caller, r *request) map[string]string {
 // others.
 func conditionHolds(operator, key string, values texts, facts map[string]string) (holds, known bool) {
 	operator, ifExists := strings.CutSuffix(operator, "IfExists")
+	if operator == "ForAllValues:StringEquals" {
+		// Of a key with several values each has to be among those; a request without any passes.
+		for _, have := range strings.FieldsFunc(facts[key], func(r rune) bool { return r == '\n' }) {
+			if !slices.Contains(values, have) {
+				return false, true
+			}
+		}
+		return true, true
+	}
 	fact, present := facts[key]
 	if operator == "Null" {
 		return len(values) == 1 && (values[0] == "true") != present, true

@@ -14,6 +14,9 @@ type Call struct {
 	Region          string
 	// CallerARN is empty where the caller couldn't be authenticated.
 	CallerARN string
+	// Permission and Resource are what policies were asked about, such as iam:GetUser on a user's ARN, or "*" where AWS
+	// knows no resource. Permission is empty where none is needed or the caller isn't known.
+	Permission, Resource string
 	// Target is the user name or the resource that the call is about.
 	Target string
 	// Params are the parameters, flat, without secrets.
@@ -45,7 +48,7 @@ func (a *Account) UnknownCalls() []string {
 }
 
 func (r *request) call() Call {
-	c := Call{At: r.now(), Service: r.service.name, Action: r.action, Region: r.region, RequestID: r.id, Params: map[string]string{}}
+	c := Call{At: r.now(), Service: r.service.name, Action: r.action, Region: r.region, RequestID: r.id, Permission: r.permission, Resource: r.resource, Params: map[string]string{}}
 	for name := range r.params {
 		if name != "Action" && name != "Version" && !secretParameter(name) {
 			c.Params[name] = r.params.Get(name)

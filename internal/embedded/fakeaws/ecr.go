@@ -9,8 +9,8 @@ func (a *Account) ecrService() *service {
 	return &service{
 		name: "ecr", protocol: json11,
 		operations: map[string]operation{
-			"DescribeRepositories": {handle: a.describeRepositories},
-			"GetRepositoryPolicy":  {handle: a.getRepositoryPolicy},
+			"DescribeRepositories": {handle: a.describeRepositories, resource: a.onField("ecr", "repository/", "repositoryName")},
+			"GetRepositoryPolicy":  {handle: a.getRepositoryPolicy, resource: a.onField("ecr", "repository/", "repositoryName")},
 		},
 	}
 }

@@ -107,7 +107,7 @@ func TestCallLogKeepsNoSecrets(t *testing.T) {
 	require.NotEmpty(t, calls[0].RequestID)
 	calls[0].RequestID = ""
 	require.Equal(t, fakeaws.Call{
-		At: w.clock.Now(), Service: "iam", Action: "CreateLoginProfile", Region: "us-east-1", Target: "x",
+		At: w.clock.Now(), Service: "iam", Action: "CreateLoginProfile", Region: "us-east-1", Target: "x", Permission: "iam:CreateLoginProfile", Resource: "arn:aws:iam::123456789012:user/x",
 		CallerARN: "arn:aws:sts::123456789012:assumed-role/Administrator/operator", Params: map[string]string{"UserName": "x"},
 	}, calls[0])
 	require.Equal(t, "NoSuchEntity", calls[1].Error)

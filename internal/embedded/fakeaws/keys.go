@@ -13,7 +13,7 @@ func (a *Account) keyOperations() map[string]operation {
 		"ListAccessKeys":       onUser(a.listAccessKeys),
 		"UpdateAccessKey":      writeUser(a.updateAccessKey),
 		"DeleteAccessKey":      writeUser(a.deleteAccessKey),
-		"GetAccessKeyLastUsed": {handle: a.getAccessKeyLastUsed},
+		"GetAccessKeyLastUsed": {handle: a.getAccessKeyLastUsed, resource: a.onKeysUser},
 	}
 }
 

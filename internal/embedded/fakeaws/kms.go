@@ -54,10 +54,10 @@ func (a *Account) kmsService() *service {
 		operations: map[string]operation{
 			"ListKeys":     {handle: a.listKeys},
 			"ListAliases":  {handle: a.listAliases},
-			"DescribeKey":  {handle: a.describeKey},
-			"GetKeyPolicy": {handle: a.getKeyPolicy},
+			"DescribeKey":  {handle: a.describeKey, resource: a.onField("kms", "key/", "KeyId")},
+			"GetKeyPolicy": {handle: a.getKeyPolicy, resource: a.onField("kms", "key/", "KeyId")},
 			"PutKeyPolicy": {write: true, handle: a.putKeyPolicy},
-			"ListGrants":   {handle: a.listGrants},
+			"ListGrants":   {handle: a.listGrants, resource: a.onField("kms", "key/", "KeyId")},
 			"CreateGrant":  {write: true, handle: a.createGrant},
 			"CreateKey":    {write: true, handle: a.createKey},
 			"GenerateMac":  {handle: a.generateMac},

@@ -10,7 +10,7 @@ func (a *Account) lambdaService() *service {
 		name: "lambda", protocol: restJSON,
 		operations: map[string]operation{
 			"ListFunctions": {route: "GET /2015-03-31/functions", handle: a.listFunctions},
-			"GetPolicy":     {route: "GET /2015-03-31/functions/{FunctionName}/policy", handle: a.getFunctionPolicy},
+			"GetPolicy":     {route: "GET /2015-03-31/functions/{FunctionName}/policy", handle: a.getFunctionPolicy, resource: a.onFunction},
 		},
 	}
 }

@@ -10,7 +10,7 @@ import (
 func (a *Account) accountService() *service {
 	return &service{
 		name: "account", protocol: restJSON, global: true,
-		operations: map[string]operation{"ListRegions": {route: "POST /listRegions", handle: a.listRegions}},
+		operations: map[string]operation{"ListRegions": {route: "POST /listRegions", handle: a.listRegions, resource: func(*request) string { return a.arn("account", "account") }}},
 	}
 }
 

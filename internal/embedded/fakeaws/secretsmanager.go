@@ -10,7 +10,7 @@ func (a *Account) secretsmanagerService() *service {
 		name: "secretsmanager", protocol: json11,
 		operations: map[string]operation{
 			"ListSecrets":       {handle: a.listSecrets},
-			"GetResourcePolicy": {handle: a.getSecretPolicy},
+			"GetResourcePolicy": {handle: a.getSecretPolicy, resource: a.onField("secretsmanager", "secret:", "SecretId")},
 		},
 	}
 }

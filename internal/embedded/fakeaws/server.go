@@ -158,6 +158,7 @@ func (a *Account) answer(h *http.Request, body []byte) answer {
 			a.pause(h.Context(), fault.Delay)
 		}
 		result, failed = a.perform(r, fault)
+		entry.Permission, entry.Resource = r.permission, r.resource
 		entry.Target = r.target
 	}
 	out := answer{date: a.now()}

@@ -81,6 +81,8 @@ type request struct {
 	region  string
 	id      string
 	caller  *caller
+	// permission and resource are what policies were asked about, once they were.
+	permission, resource string
 	// params are the form's fields (query protocol) or the URL's query (REST).
 	params url.Values
 	body   []byte

@@ -11,7 +11,7 @@ func (a *Account) sqsService() *service {
 		name: "sqs", protocol: json10,
 		operations: map[string]operation{
 			"ListQueues":         {handle: a.listQueues},
-			"GetQueueAttributes": {handle: a.getQueueAttributes},
+			"GetQueueAttributes": {handle: a.getQueueAttributes, resource: a.onField("sqs", "", "QueueUrl")},
 		},
 	}
 }

@@ -1,0 +1,190 @@
+//go:build terraform
+
+package tests
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/deployed"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/fakecloud"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/workflow"
+)
+
+// made is one call that a function made, in the terms that its policies speak of.
+type made struct {
+	function, action, resource, leadingKey, via, failed string
+}
+
+// callLog gathers what all worlds of a test run called.
+type callLog struct {
+	mu    sync.Mutex
+	calls map[made]int
+}
+
+func (l *callLog) add(m made) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls[m]++
+}
+
+// test is the principal of the test itself, who looks into the stores; what it calls is nobody's.
+const tester = "the-test"
+
+// underRoles gives every function of a world its role from the plan, in the account that is cleaned up and in the
+// deployment, and puts the deployment's stores onto AWS's wire. At the world's end its calls are added to log.
+func (p rolePlan) underRoles(log *callLog) func(*world, *onemachine.Config) {
+	return func(w *world, config *onemachine.Config) {
+		cloud := fakecloud.New(fakecloud.Config{Region: config.Region, Account: w.account.ID(), Now: w.clock.Now})
+		data := "arn:aws:kms:us-east-1:123456789012:key/data"
+		cloud.CreateBucket(p.bucket, fakecloud.Bucket{WriteOnce: true, Lock: 400 * day, KMSKey: data})
+		cloud.CreateBucket(p.settingsBucket, fakecloud.Bucket{KMSKey: data})
+		cloud.SetObject(p.settingsBucket, p.settingsKey, []byte("{}"))
+		cloud.CreateTable(p.table, fakecloud.Table{})
+		cloud.CreateTopic(p.topic, data)
+		cloud.CreateBus(p.bus)
+		cloud.VerifyIdentity("example.com")
+		known := map[string]string{
+			"IAM_SUNSET_DECISIONS_KEY": cloud.CreateKey("HMAC_256"), "IAM_SUNSET_LINKS_KEY": cloud.CreateKey("HMAC_256"),
+			"IAM_SUNSET_SEALING_KEY": cloud.CreateKey("ECC_NIST_P256"),
+		}
+		server, err := cloud.Serve("127.0.0.1:0")
+		require.NoError(w.t, err)
+		w.t.Cleanup(func() {
+			_ = server.Close()
+			p.gather(w, cloud, known, log)
+		})
+		known["IAM_SUNSET_ENDPOINT_URL"] = server.URL
+
+		account := config.AWS
+		as := func(function string) aws.Config {
+			var c fakeaws.Credentials
+			if function == tester {
+				c = w.account.Administrator()
+			} else {
+				w.account.AddRole(fakeaws.RoleSpec{Name: p.prefix + function, Inline: map[string]string{"function": p.policies[function]}, CreatedAt: begin().AddDate(-1, 0, 0)})
+				c = w.account.RoleSession(p.prefix+function, function)
+			}
+			sdk := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
+			cloud.Admit(function, sdk)
+			cfg := account.Copy()
+			cfg.Credentials = credentials.StaticCredentialsProvider{Value: sdk}
+			return cfg
+		}
+		var mounted sync.Once
+		compose := func(function string, base workflow.World) workflow.World {
+			mounted.Do(func() { mount(w, cloud, *base.Executions.Options().BaseEndpoint) })
+			env := func(name string) string {
+				planned, given := p.environment[function][name]
+				if !given && name != "IAM_SUNSET_ENDPOINT_URL" {
+					return ""
+				}
+				return cmp.Or(known[name], planned)
+			}
+			x, err := deployed.World(function, env, as(function), w.clock)
+			require.NoError(w.t, err)
+			// The time, the people and the definition's ARNs are the world's.
+			x.StateMachine, x.Alias, x.PagesURL, x.Log = base.StateMachine, base.StateMachine, base.PagesURL, base.Log
+			x.Messenger = heardByPeople{x.Messenger, w}
+			read, proven := x.Settings, x.StartedBy
+			x.Settings = func(ctx context.Context) (sunset.Settings, error) {
+				if _, err := read(ctx); err != nil {
+					return sunset.Settings{}, err
+				}
+				return w.live(ctx)
+			}
+			x.StartedBy = func(ctx context.Context, execution string, began time.Time) (string, error) {
+				if who, err := proven(ctx, execution, began); who != "" || err != nil {
+					return who, err
+				}
+				return base.StartedBy(ctx, execution, began)
+			}
+			return x
+		}
+		own, err := deployed.World(tester, func(name string) string {
+			return cmp.Or(known[name], p.environment["reconcile"][name])
+		}, as(tester), w.clock)
+		require.NoError(w.t, err)
+		config.Objects, config.Rows, config.Signers = own.Objects, own.Rows, own.Signers
+		config.Each = compose
+		w.dumpEvidence = func() {
+			for _, v := range cloud.Versions(p.bucket) {
+				if path := filepath.Join(w.dir, "objects", filepath.FromSlash(v.Key)); strings.HasPrefix(v.Key, "evidence/") {
+					require.NoError(w.t, os.MkdirAll(filepath.Dir(path), 0o700))
+					require.NoError(w.t, os.WriteFile(path, v.Body, 0o600))
+				}
+			}
+		}
+	}
+}
+
+// heardByPeople sends a message by the deployment's services, and then people act on it.
+type heardByPeople struct {
+	sent   approval.Messenger
+	people *world
+}
+
+func (h heardByPeople) Send(ctx context.Context, m approval.Message) error {
+	if err := h.sent.Send(ctx, m); err != nil {
+		return err
+	}
+	return h.people.Send(ctx, m)
+}
+
+// mount puts Step Functions and CloudTrail behind the cloud's door, so that their calls are logged by principal.
+func mount(w *world, cloud *fakecloud.Cloud, engine string) {
+	to, err := url.Parse(engine)
+	require.NoError(w.t, err)
+	cloud.Mount("states", httputil.NewSingleHostReverseProxy(to), func(_ string, body []byte) string {
+		for _, field := range []string{"stateMachineArn", "executionArn"} {
+			if _, rest, ok := strings.Cut(string(body), `"`+field+`":"`); ok {
+				arn, _, _ := strings.Cut(rest, `"`)
+				return arn
+			}
+		}
+		return "*"
+	})
+	// Nobody's StartExecution is in this trail: the engine tells who started.
+	cloud.Mount("cloudtrail", http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		_, _ = rw.Write([]byte(`{"Events":[]}`))
+	}), nil)
+}
+
+// gather adds what the functions of a world called.
+func (p rolePlan) gather(w *world, cloud *fakecloud.Cloud, known map[string]string, log *callLog) {
+	for _, c := range cloud.Calls() {
+		if c.Principal != tester {
+			resource := c.Resource
+			for name, arn := range known {
+				if arn == resource {
+					resource = name
+				}
+			}
+			log.add(made{c.Principal, c.Action, resource, c.LeadingKey, c.Via, c.Error})
+		}
+	}
+	for _, c := range w.account.Calls() {
+		role, ok := strings.CutPrefix(c.CallerARN, "arn:aws:sts::"+w.account.ID()+":assumed-role/"+p.prefix)
+		if ok && c.Permission != "" {
+			function, _, _ := strings.Cut(role, "/")
+			log.add(made{function: function, action: c.Permission, resource: c.Resource, failed: c.Error})
+		}
+	}
+}
