@@ -83,46 +83,63 @@ func (o approveOptions) approve(ctx context.Context, names []string) error {
 	return o.decide(ctx, c, asked.Requests, choice)
 }
 
+// atOnce is how many cases are asked about in one request: addresses and answers have limits.
+const atOnce = 25
+
 // asked gives the requests on what was named: cases by their ids, or users by their names as far as something waits.
+// Nothing named gives a list, without facts.
 func (c counter) asked(ctx context.Context, names []string) (approval.AskedList, error) {
+	var all approval.AskedList
 	if len(names) == 0 {
-		var all approval.AskedList
 		return all, c.get(ctx, approval.RequestsPath, &all)
 	}
-	var list approval.AskedList
-	if err := c.get(ctx, approval.RequestsPath+"?"+url.Values{"case": names}.Encode(), &list); err != nil {
-		return list, err
+	found, err := c.cases(ctx, names)
+	if err != nil || len(found.Missing) == 0 {
+		return found, err
 	}
-	if len(list.Missing) == 0 {
-		return list, nil
-	}
-	var all approval.AskedList
 	if err := c.get(ctx, approval.RequestsPath, &all); err != nil {
-		return list, err
+		return found, err
 	}
-	var unknown []string
-	for _, name := range list.Missing {
-		var found []approval.Asked
+	var ids, unknown []string
+	for _, name := range found.Missing {
+		var waiting []string
 		for _, a := range all.Requests {
 			if a.Request.UserName == name && a.Request.State == sunset.RequestOpen {
-				found = append(found, a)
+				waiting = append(waiting, a.Request.CaseID)
 			}
 		}
-		switch len(found) {
+		switch len(waiting) {
 		case 0:
 			unknown = append(unknown, name)
 		case 1:
-			list.Requests = append(list.Requests, found[0])
+			ids = append(ids, waiting[0])
 		default:
-			return list, hinted{fmt.Errorf("%d users that wait for a decision are called %s", len(found), name), "name the case: iam-sunset approve lists them"}
+			return found, hinted{fmt.Errorf("%d users that wait for a decision are called %s", len(waiting), name), "name the case: iam-sunset approve lists them"}
 		}
 	}
 	if len(unknown) > 0 {
-		return list, hinted{fmt.Errorf("nobody is asked about %s", strings.Join(unknown, ", ")), "iam-sunset approve lists what waits for you; nothing was decided"}
+		return found, hinted{fmt.Errorf("nobody is asked about %s", strings.Join(unknown, ", ")), "iam-sunset approve lists what waits for you; nothing was decided"}
 	}
-	slices.SortFunc(list.Requests, func(a, b approval.Asked) int { return strings.Compare(a.Request.CaseID, b.Request.CaseID) })
-	list.Requests = slices.CompactFunc(list.Requests, func(a, b approval.Asked) bool { return a.Request.CaseID == b.Request.CaseID })
-	return list, nil
+	named, err := c.cases(ctx, ids)
+	found.Requests = append(found.Requests, named.Requests...)
+	slices.SortFunc(found.Requests, func(a, b approval.Asked) int { return strings.Compare(a.Request.CaseID, b.Request.CaseID) })
+	found.Requests = slices.CompactFunc(found.Requests, func(a, b approval.Asked) bool { return a.Request.CaseID == b.Request.CaseID })
+	return found, err
+}
+
+// cases gives the latest request on each of these cases.
+func (c counter) cases(ctx context.Context, ids []string) (approval.AskedList, error) {
+	var out approval.AskedList
+	for some := range slices.Chunk(ids, atOnce) {
+		var page approval.AskedList
+		if err := c.get(ctx, approval.RequestsPath+"?"+url.Values{"case": some}.Encode(), &page); err != nil {
+			return out, err
+		}
+		out.Approver = page.Approver
+		out.Requests = append(out.Requests, page.Requests...)
+		out.Missing = append(out.Missing, page.Missing...)
+	}
+	return out, nil
 }
 
 // decide sends a decision on each case. One that can't be keeps no other from being sent.

@@ -115,6 +115,7 @@ func (o startOptions) start(ctx context.Context) error {
 	fmt.Fprintf(o.around.stderr, "Started %s\n", arn)
 	ended := o.follow(ctx, w, arn)
 	if ctx.Err() != nil {
+		fmt.Fprintf(o.around.stderr, "Cleanup %s goes on without being watched; iam-sunset stop ends it.\n", o.name)
 		return ended
 	}
 	// One that is refused has a plan, too, and it is the one to read.

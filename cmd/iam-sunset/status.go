@@ -226,10 +226,10 @@ func (o statusOptions) left(page *pageWriter, v workflow.Overview) {
 	}
 	var rows []table.Row
 	for _, c := range v.Left {
-		rows = append(rows, table.Row{printable(c.User), string(c.Outcome), printable(c.UserID), printable(c.Reason)})
+		rows = append(rows, table.Row{printable(c.User), string(c.Outcome), printable(c.UserID), printable(c.Reason + ". It waits for " + c.Waits)})
 	}
 	page.line("")
-	page.line("Left disabled, and nobody decides any more: iam-sunset rescue USER gives one back, iam-sunset history USER says why.")
+	page.line("Left disabled, and nobody decides any more. iam-sunset rescue USER gives one back, iam-sunset history USER tells all of it.")
 	page.table(table.Row{"User", "Ended as", "UserId", "Why"}, rows, []int{24, 10, 24, 0})
 }
 

@@ -36,7 +36,8 @@ type Asked struct {
 	Forged int `json:"forged,omitempty"`
 }
 
-// AskedList answers GET /v1/requests.
+// AskedList answers GET /v1/requests. Where no case was named it is a list alone: the facts, and what is shown beside
+// them, are left out, since hundreds of them would be more than a function may answer.
 type AskedList struct {
 	Approver string  `json:"approver"`
 	Requests []Asked `json:"requests"`
@@ -120,7 +121,9 @@ func (a *api) requests(rw http.ResponseWriter, r *http.Request) {
 			return
 		}
 		for _, item := range items {
-			out.Requests = append(out.Requests, a.asked(item))
+			asked := a.asked(item)
+			asked.Request.Facts, asked.Request.Shown = sunset.Facts{}, sunset.Shown{}
+			out.Requests = append(out.Requests, asked)
 		}
 		say(rw, r, http.StatusOK, out)
 		return

@@ -72,6 +72,7 @@ func TestAPIShowsAndDecides(t *testing.T) {
 	list = approval.AskedList{}
 	require.Equal(t, http.StatusOK, c.call(t, http.MethodGet, approval.RequestsPath, adaARN, "", &list))
 	require.Len(t, list.Requests, 2)
+	require.Empty(t, list.Requests[0].Request.Facts.Artifacts, "a list has no facts")
 	before := c.contents(t)
 
 	var refused approval.Refused

@@ -115,7 +115,10 @@ func (w *Workflow) Overview(ctx context.Context) (Overview, error) {
 			continue
 		case c.LeftDisabled() && c.Outcome != sunset.Retained:
 			left := stands(c)
-			left.Next, left.Waits = "nothing", "somebody to look at it: rescue it, or settle it by hand"
+			left.Next, left.Waits = "nothing", "somebody to look at it, and to rescue it"
+			if !c.DeletingSince.IsZero() {
+				left.Waits = "somebody to put right what its record names, and to redrive its execution: its deletion has begun"
+			}
 			out.Left = append(out.Left, left)
 		}
 		count(closed, c.CleanupID, c.Outcome)
