@@ -37,7 +37,7 @@ func (o approveOptions) list(all approval.AskedList) error {
 		page.line("Nothing waits for you.")
 		return page.err
 	}
-	page.table(table.Row{"User", "Decide until", "Waits for", "Case"}, rows, []int{32, 16, 0, 60})
+	page.table(table.Row{"User", "Decide until", "Waits for", "Case"}, rows, []int{32, 16, 0, 60}, 1)
 	page.line("The facts of one: iam-sunset approve USER")
 	return page.err
 }

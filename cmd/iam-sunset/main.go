@@ -53,6 +53,8 @@ func run(ctx context.Context, args []string, around surroundings) int {
 			"What isn't known keeps the user.",
 		Example: "  iam-sunset demo                            # watch a whole cleanup of a made-up company\n" +
 			"  iam-sunset scan                            # who is unused in your account; it only reads\n" +
+			"  iam-sunset start --wait                    # a dry run of your deployment, and its plan\n" +
+			"  iam-sunset status                          # how its cleanups stand, and what waits for whom\n" +
 			"  iam-sunset audit verify out/evidence       # has a record been changed?",
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(cmd *cobra.Command, args []string) error { return knownCommand(cmd, args) },

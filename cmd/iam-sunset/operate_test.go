@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/clock"
@@ -334,4 +335,32 @@ func TestBriefKeepsWhatWasNotCarriedOut(t *testing.T) {
 	require.Equal(t, []string{"listened", "WaitStateEntered"}, kinds([]workflow.Moment{
 		moment("listened", "evidence"), moment("WaitStateEntered", "execution"), moment("listened", "evidence"), moment("WaitStateEntered", "execution"),
 	}))
+}
+
+// A page is no wider than its terminal, and loses nothing on a narrow one.
+func TestStatusFitsItsWidth(t *testing.T) {
+	at := time.Date(2026, 3, 19, 9, 0, 0, 0, time.UTC)
+	view := workflow.Overview{
+		At: at, Paused: "an incident that took quite some words to be described by the one who paused everything (arn:aws:sts::123456789012:assumed-role/security/olga)",
+		Cleanups: []workflow.CleanupStands{{
+			Cleanup: sunset.Cleanup{ID: "spring-of-the-year-2026", Began: at, PlanKey: "p", Users: 4000, Eligible: 310, Settled: true}, State: workflow.CleanupRunning,
+			Stages: map[sunset.Stage]int{sunset.Waiting: 200, sunset.Soaking: 90, sunset.Requesting: 20},
+			HeldBy: []workflow.CaseStands{{User: "nightly-sync", Case: "spring-of-the-year-2026-AIDAIOCDDJ5HHAXDX6TF7"}},
+		}},
+		Open: []workflow.CaseStands{
+			{User: strings.Repeat("n", 64), Stage: sunset.Requesting, At: at, Next: "to be decided until then", Waits: "approvers: 1 of 2 have decided", For: []string{"ada@example.com", "ben@example.com"}},
+			{User: "old-b", Stage: sunset.Soaking, At: at, Next: "listened to until then", Waits: "something was heard: it tried ec2:DescribeInstances", Signals: 1},
+		},
+		Left: []workflow.CaseStands{{User: "old-c", UserID: "AIDAIOCDDJ5HHAXDX6TF7", Outcome: sunset.Lapsed, Reason: "nobody decided in time", Waits: "somebody to look at it"}},
+	}
+	for _, width := range []int{80, 100, 120, 200} {
+		var out bytes.Buffer
+		require.NoError(t, statusOptions{}.write(&pageWriter{out: &out, width: width}, view))
+		for line := range strings.Lines(out.String()) {
+			require.LessOrEqual(t, text.StringWidth(strings.TrimSuffix(text.StripEscape(line), "\n")), width, "%d columns:\n%s", width, out.String())
+		}
+		for _, word := range []string{"PAUSED", "310", "ben@example.com", "DescribeInstances", "expired", "resume --turns", "rescue"} {
+			require.Contains(t, out.String(), word, "%d columns:\n%s", width, out.String())
+		}
+	}
 }

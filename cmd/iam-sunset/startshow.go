@@ -54,7 +54,7 @@ func (o startOptions) show(out io.Writer, r sunset.Request, s, tightened sunset.
 	if _, err := fmt.Fprintln(out, strings.Join(head, "\n")); err != nil {
 		return fmt.Errorf("writing what will be started: %w", err)
 	}
-	if _, err := fmt.Fprintln(out, renderRows(table.Row{"", "Settings", "This cleanup"}, rows, []int{22, 48, 0}, widthOf(out, pageWidth))); err != nil {
+	if _, err := fmt.Fprintln(out, renderRows(table.Row{"", "Settings", "This cleanup"}, rows, []int{20, 30, 0}, widthOf(out, pageWidth))); err != nil {
 		return fmt.Errorf("writing what will be started: %w", err)
 	}
 	var approvers []string

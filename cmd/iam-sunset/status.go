@@ -95,15 +95,13 @@ func (o statusOptions) look(ctx context.Context, w station, out io.Writer) error
 		e.SetIndent("", "  ")
 		return e.Encode(view)
 	}
-	return o.write(out, view)
+	return o.write(&pageWriter{out: out, width: widthOf(o.around.stdout, pageWidth)}, view)
 }
 
 // fewCases are as many open cases as a screen shows without --all.
 const fewCases = 15
 
-func (o statusOptions) write(out io.Writer, v workflow.Overview) error {
-	width := widthOf(o.around.stdout, pageWidth)
-	page := &pageWriter{out: out, width: width}
+func (o statusOptions) write(page *pageWriter, v workflow.Overview) error {
 	page.line(minute(v.At) + " UTC")
 	if v.Paused != "" {
 		page.line(text.FgHiRed.Sprint("PAUSED: ") + printable(v.Paused) + ". Nothing is changed until iam-sunset resume.")
@@ -129,7 +127,7 @@ func (o statusOptions) cleanups(page *pageWriter, v workflow.Overview) {
 	}
 	if len(rows) > 0 {
 		page.line("")
-		page.table(table.Row{"Cleanup", "Began", "State", "How far"}, rows, []int{32, 16, 44, 0})
+		page.table(table.Row{"Cleanup", "Began", "State", "How far"}, rows, []int{32, 16, 30, 0}, 1)
 	}
 	if ended > 0 {
 		page.line(counted(ended, "ended cleanup") + " not listed; --all lists everything.")
@@ -204,10 +202,10 @@ func (o statusOptions) cases(page *pageWriter, v workflow.Overview) {
 		if c.Signals > 0 {
 			stage = text.FgYellow.Sprint(stage + " !")
 		}
-		rows = append(rows, table.Row{printable(c.User), stage, minute(c.At), c.Next, waits})
+		rows = append(rows, table.Row{printable(c.User), minute(c.At), stage, c.Next, waits})
 	}
 	page.line("")
-	page.table(table.Row{"User", "Stage", "When", "What is next", "Waits for"}, rows, []int{24, 12, 16, 24, 0})
+	page.table(table.Row{"User", "When", "Stage", "What is next", "Waits for"}, rows, []int{24, 16, 12, 24, 0}, 2)
 	if hidden := len(v.Open) - len(rows); hidden > 0 {
 		page.line(counted(hidden, "later case") + " not listed; --all lists everything, --output json with ids.")
 	}
@@ -230,7 +228,7 @@ func (o statusOptions) left(page *pageWriter, v workflow.Overview) {
 	}
 	page.line("")
 	page.line("Left disabled, and nobody decides any more. iam-sunset rescue USER gives one back, iam-sunset history USER tells all of it.")
-	page.table(table.Row{"User", "Ended as", "UserId", "Why"}, rows, []int{24, 10, 24, 0})
+	page.table(table.Row{"User", "Ended as", "UserId", "Why"}, rows, []int{24, 10, 24, 0}, 1)
 }
 
 // pageWriter keeps the first error of many writes.
@@ -246,8 +244,24 @@ func (p *pageWriter) line(s string) {
 	}
 }
 
-func (p *pageWriter) table(header table.Row, rows []table.Row, most []int) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintln(p.out, renderRows(header, rows, most, p.width))
+// table gives every column what it needs, up to its most. Where the page is narrow, columns from the fixed one on become
+// one, so that nothing is lost.
+func (p *pageWriter) table(header table.Row, rows []table.Row, most []int, fixed int) {
+	if p.err != nil {
+		return
 	}
+	if p.width < narrow {
+		for i, row := range rows {
+			var rest []string
+			for _, cell := range row[fixed:] {
+				if text := fmt.Sprint(cell); text != "" {
+					rest = append(rest, text)
+				}
+			}
+			rows[i] = append(slices.Clone(row[:fixed]), strings.Join(rest, "; "))
+		}
+		header = append(slices.Clone(header[:fixed]), "What")
+		most = append(slices.Clone(most[:fixed]), 0)
+	}
+	_, p.err = fmt.Fprintln(p.out, renderRows(header, rows, most, p.width))
 }
