@@ -20,7 +20,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/clock"
@@ -211,11 +210,4 @@ func TestCommandsReachADeploymentOverTheWire(t *testing.T) {
 			require.True(t, strings.HasPrefix(c.Action, "execute-api:"), "an approver needs the API alone: %+v", c)
 		}
 	}
-}
-
-// Credentials that can't even be got are one sentence.
-func TestSignedNeedsCredentials(t *testing.T) {
-	send := signed(aws.Config{Credentials: credentials.NewStaticCredentialsProvider("", "", "")}, "eu-west-1", clock.Wall{})
-	c := counter{url: "http://127.0.0.1:1", send: send}
-	require.ErrorContains(t, c.get(t.Context(), "/v1/requests", nil), "getting AWS credentials")
 }
