@@ -39,7 +39,7 @@ locals {
     )
   }
 
-  packages_dir = coalesce(var.packages_dir, "${path.module}/../dist/${var.architecture}")
+  packages_dir = coalesce(var.packages_dir, "${path.module}/../dist")
 }
 
 resource "aws_iam_role" "function" {

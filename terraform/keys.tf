@@ -53,12 +53,22 @@ resource "aws_kms_key" "data" {
         Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = local.log_groups } }
       },
       {
-        Sid       = "AlarmsAndRules"
+        Sid       = "Alarms"
         Effect    = "Allow"
-        Principal = { Service = ["cloudwatch.amazonaws.com", "events.amazonaws.com"] }
+        Principal = { Service = "cloudwatch.amazonaws.com" }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = "*"
-        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account, "kms:EncryptionContext:aws:sns:topicArn" = local.topic_arn } }
+      },
+      {
+        # EventBridge does not say for whom it publishes to an encrypted topic: a condition on its source would shut it out.
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        Sid       = "FailedExecutions"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "kms:EncryptionContext:aws:sns:topicArn" = local.topic_arn } }
       },
     ]
   })

@@ -20,12 +20,13 @@ resource "aws_sns_topic_policy" "team" {
         Condition = { ArnLike = { "aws:SourceArn" = "arn:${local.partition}:cloudwatch:${local.regional}:alarm:${var.name_prefix}-*" } }
       },
       {
+        # Without a condition, which EventBridge's own messages to a topic can't meet.
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
         Sid       = "FailedExecutions"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sns:Publish"
         Resource  = local.topic_arn
-        Condition = { ArnEquals = { "aws:SourceArn" = "arn:${local.partition}:events:${local.regional}:rule/${local.failed_rule}" } }
       },
       {
         Sid       = "OnlyByTLS"

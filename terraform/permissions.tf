@@ -34,6 +34,7 @@ locals {
     approval-web         = concat(local.puts_rows["approval-web"], ["link"])
     delete-all-artifacts = concat(local.puts_rows["delete-all-artifacts"], ["cleanup", "control"])
     disable              = concat(local.puts_rows["disable"], ["control"])
+    reconcile            = setsubtract(local.puts_rows["reconcile"], ["link"]) # a link is new or it is nothing
     wait-soak            = concat(local.puts_rows["wait-soak"], ["request"])
   })
 
@@ -71,7 +72,7 @@ locals {
       { functions = local.everybody, actions = ["s3:GetObject"], resources = ["${local.settings_bucket_arn}/${local.settings_key}"] },
       # Without it S3 answers 403 and not 404 for a key that is not there, and asks for it without a prefix then. Keys tell
       # no secrets.
-      { functions = local.everybody, actions = ["s3:ListBucket"], resources = [local.evidence_bucket_arn] },
+      { functions = local.records, actions = ["s3:ListBucket"], resources = [local.evidence_bucket_arn] },
     ],
     [for name, prefixes in local.gets_objects : { functions = [name], actions = ["s3:GetObject"], resources = [for p in prefixes : "${local.evidence_bucket_arn}/${p}*"] }],
     [for name, prefixes in local.puts_objects : { functions = [name], actions = ["s3:PutObject"], resources = [for p in prefixes : "${local.evidence_bucket_arn}/${p}*"] }],

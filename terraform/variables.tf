@@ -297,7 +297,7 @@ variable "permissions_boundary" {
 }
 
 variable "packages_dir" {
-  description = "Folder with one zip a function, as make package leaves it. Left out, it is dist/arm64, or dist/amd64, beside this module."
+  description = "Folder with one zip a function, as make package leaves it. Left out, it is dist beside this module."
   type        = string
   default     = null
 }

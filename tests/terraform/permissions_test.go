@@ -16,7 +16,7 @@ import (
 var withoutResource = []string{
 	"cloudtrail:LookupEvents", "iam:GenerateCredentialReport", "iam:GetAccountAuthorizationDetails", "iam:GetCredentialReport", "iam:ListUsers",
 	"iam:ListVirtualMFADevices", "kms:ListKeys", "lambda:ListFunctions", "s3:ListAllMyBuckets", "secretsmanager:ListSecrets", "sns:ListTopics",
-	"sqs:ListQueues", "states:SendTaskSuccess", "sts:GetCallerIdentity", "tag:GetResources", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
+	"sqs:ListQueues", "states:SendTaskSuccess", "tag:GetResources", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
 	"iam:ListServiceSpecificCredentials",
 }
 

@@ -215,6 +215,10 @@ func TestPlan(t *testing.T) {
 		assert.Contains(t, p.refersTo(t, "aws_cloudwatch_event_target.failed_evidence", "arn"), `module.function["reconcile"].alias_arn`)
 		assert.Contains(t, p.refersTo(t, "aws_cloudwatch_event_target.failed_team", "arn"), "aws_sns_topic.team.arn")
 		assert.Nil(t, p.one(t, "aws_cloudwatch_event_target.failed_evidence").After["input"])
+		// EventBridge says for no topic on whose behalf it publishes, so that a condition on it would lose every message.
+		assert.Empty(t, statementOf(t, p.one(t, "aws_sns_topic_policy.team").text(t, "policy"), "FailedExecutions").Condition)
+		through := statementOf(t, p.one(t, "aws_kms_key.data").text(t, "policy"), "FailedExecutions")
+		assert.Equal(t, map[string]map[string]texts{"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": {"arn:aws:sns:" + region + ":" + account + ":iam-sunset-team"}}}, through.Condition)
 	})
 
 	t.Run("settings are what the functions read", func(t *testing.T) {

@@ -1,5 +1,5 @@
 # What each function does in the account that is cleaned up, as internal/workflow and the packages below it call it. A
-# resource is "*" only where AWS knows no finer one:
+# resource is "*" only where AWS knows no finer one, and sts:GetCallerIdentity needs no permission:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 locals {
   users  = "arn:${var.partition}:iam::${var.account}:user/*"
@@ -10,7 +10,6 @@ locals {
   deny_all = jsonencode({ ArnEquals = { "iam:PolicyARN" = "arn:aws:iam::aws:policy/AWSDenyAll" } })
   our_tag  = jsonencode({ "ForAllValues:StringEquals" = { "aws:TagKeys" = ["iam-sunset-case"] } })
 
-  who_am_i  = setsubtract(local.functions, ["approval-web", "log"])
   ownership = ["check-ownership", "delete-all-artifacts", "disable", "request-approval"]
   trail     = ["crosscheck-cloudtrail", "delete-all-artifacts", "disable", "wait-soak"]
   whole     = ["delete-all-artifacts", "disable", "restore", "wait-soak"] # read a user whole
@@ -18,8 +17,6 @@ locals {
   changing  = ["delete-all-artifacts", "disable", "restore"]
 
   account_grants = [
-    { functions = local.who_am_i, actions = ["sts:GetCallerIdentity"], resources = ["*"] },
-
     # Reading users.
     { functions = ["discover"], actions = ["iam:GenerateCredentialReport", "iam:GetCredentialReport"], resources = ["*"] },
     {
