@@ -40,6 +40,7 @@ type site struct {
 	machine  *onemachine.Machine
 	api      *httptest.Server
 	key      fakeaws.Credentials // signs for the counter
+	aws      aws.Config
 	users    map[string]fakeaws.NewUser
 	settings sunset.Settings
 	operator string // who the commands are run as
@@ -47,7 +48,22 @@ type site struct {
 	answers  string
 	// rescue, where set, is asked before each rescue.
 	rescue func(userID string) error
+	// refuse, where set, is why nothing can be put on record.
+	refuse error
 	close  []func()
+}
+
+// refusing is the store of a site's objects.
+type refusing struct {
+	store.Objects
+	site *site
+}
+
+func (r refusing) Put(ctx context.Context, key string, body []byte) error {
+	if r.site.refuse != nil {
+		return r.site.refuse
+	}
+	return r.Objects.Put(ctx, key, body)
 }
 
 func newSite(dir string, names ...string) (*site, error) {
@@ -69,6 +85,7 @@ func newSite(dir string, names ...string) (*site, error) {
 		return nil, err
 	}
 	s.close = append(s.close, func() { _ = server.Close() })
+	s.aws = server.Config("us-east-1")
 	objects, err := store.OpenDir(dir, store.NoSync())
 	if err != nil {
 		return nil, err
@@ -78,7 +95,7 @@ func newSite(dir string, names ...string) (*site, error) {
 		return nil, err
 	}
 	s.machine, err = onemachine.Start(onemachine.Config{
-		AWS: server.Config("us-east-1"), AccountID: s.account.ID(), Region: "us-east-1", Time: s.clock, Objects: objects.Objects(), Rows: objects.Rows(),
+		AWS: server.Config("us-east-1"), AccountID: s.account.ID(), Region: "us-east-1", Time: s.clock, Objects: refusing{objects.Objects(), s}, Rows: objects.Rows(),
 		Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: deaf{}, Log: slog.New(slog.DiscardHandler), PagesAddr: "127.0.0.1:0",
 		Settings: func(context.Context) (sunset.Settings, error) { return s.settings, nil }, Rand: rand.NewChaCha8([32]byte{1}),
 	})
@@ -116,7 +133,7 @@ func (s *site) reach() reach {
 	return reach{
 		station: func(context.Context, string) (station, error) {
 			return station{
-				Workflow: s.machine.Workflow, who: iamaccount.Caller{Account: s.account.ID(), ARN: s.operator},
+				Workflow: s.machine.Workflow, who: iamaccount.Caller{Account: s.account.ID(), ARN: s.operator}, aws: s.aws,
 				rescue: func(ctx context.Context, userID, by, reason string) error {
 					if s.rescue != nil {
 						if err := s.rescue(userID); err != nil {
