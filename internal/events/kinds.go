@@ -56,6 +56,8 @@ var told = map[string]telling{
 	"message-failed":   {"Message Failed", []string{"to", "subject", "error"}},
 	"message-sent":     {"Message Sent Late", []string{"to", "subject", "since"}},
 	"message-given-up": {"Message Given Up", []string{"to", "subject", "since"}},
+	// the evidence itself
+	"evidence-problems": {"Evidence Problems", []string{"day", "found"}},
 }
 
 // subjects are what the kinds of chains are about.

@@ -27,11 +27,31 @@ type ExecutionEnded struct {
 	Error        string `json:"error"`
 }
 
+// statusChange is the detail-type of EventBridge's event about an execution.
+const statusChange = "Step Functions Execution Status Change"
+
+// heedEvent records what an event tells of. An event that reconcile should not have got is a fault, so that somebody mends
+// the rule; the round's work is done all the same.
+func (w *Workflow) heedEvent(ctx context.Context, in Round) error {
+	switch in.DetailType {
+	case "", "Scheduled Event": // nothing but the hour
+		return nil
+	case statusChange:
+		return w.recordEnd(ctx, in.Detail)
+	}
+	return sunset.Faultf(sunset.Invalid, "reconcile was told of a %q, which is no business of its", in.DetailType)
+}
+
 // recordEnd puts the end of an execution on record, once however often the event comes.
 func (w *Workflow) recordEnd(ctx context.Context, e ExecutionEnded) error {
 	// Events of other state machines have no business here.
 	if e.Execution == "" || !strings.HasPrefix(e.Execution, strings.Replace(w.StateMachine, ":stateMachine:", ":execution:", 1)+":") {
 		return sunset.Faultf(sunset.Invalid, "reconcile was told of the execution %q, which is not of %s", e.Execution, w.StateMachine)
+	}
+	switch e.Status {
+	case "FAILED", "TIMED_OUT", "ABORTED":
+	default:
+		return sunset.Faultf(sunset.Invalid, "reconcile was told that the execution %s is %q, which is no end that it records", e.Name, e.Status)
 	}
 	r := audit.Record{
 		Chain: "account/executions", Kind: "execution-ended", By: "iam-sunset", Key: fmt.Sprintf("execution/%s/%s/%d", e.Name, e.Status, e.StopDate),

@@ -11,14 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
-	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
-
-// remindAfter is how long an approver is left in peace between two messages.
-const remindAfter = 4 * 24 * time.Hour
 
 // strayHour is when, once a day, users are compared with case rows: it reads all users of the account.
 const strayHour = 4 // UTC
@@ -44,9 +40,7 @@ func (w *Workflow) Reconcile(ctx context.Context, in Round) (Reconciled, error) 
 			failures = append(failures, err)
 		}
 	}
-	if in.DetailType != "" {
-		try(w.recordEnd(ctx, in.Detail))
-	}
+	try(w.heedEvent(ctx, in))
 	figures := map[string]float64{ReconcileRuns: 1}
 	defer func() {
 		if w.Measured != nil {
@@ -59,13 +53,18 @@ func (w *Workflow) Reconcile(ctx context.Context, in Round) (Reconciled, error) 
 	s, err := w.Settings(ctx)
 	try(err)
 	if err == nil {
-		n, err = w.announce(ctx, s)
-		out.Announced = n
+		out.Announced, out.Undelivered, err = w.announce(ctx, s)
 		try(err)
 	}
-	out.Undelivered, err = w.resend(ctx)
-	try(err)
-	figures[MessagesUndelivered] = float64(out.Undelivered)
+	rows, err := w.Rows.List(ctx, unsentPrefix)
+	if err != nil {
+		try(fmt.Errorf("listing what was not sent: %w", err))
+	} else {
+		n, err = w.resend(ctx, rows)
+		out.Undelivered += n
+		try(err)
+		figures[MessagesUndelivered] = float64(out.Undelivered)
+	}
 	open, err := w.Cases.OpenCases(ctx)
 	try(err)
 	try(w.proveStarters(ctx))
@@ -76,32 +75,10 @@ func (w *Workflow) Reconcile(ctx context.Context, in Round) (Reconciled, error) 
 	out.Closed = n
 	try(err)
 	if now := w.Clock.Now().UTC(); now.Hour() >= strayHour {
-		problems, err := w.checkEvidence(ctx, now.Format(time.DateOnly))
-		try(err)
-		if err == nil {
-			figures[ChainProblems] = float64(problems)
-		}
+		try(w.checkEvidence(ctx, now.Format(time.DateOnly), figures))
 	}
 	try(w.measure(ctx, figures))
 	return out, errors.Join(failures...)
-}
-
-// checkEvidence verifies the chains once a day, writes down where they end, and tells the team of what is wrong.
-func (w *Workflow) checkEvidence(ctx context.Context, day string) (problems int, err error) {
-	checked, err := w.Records.Checkpoint(ctx, day)
-	if err != nil || len(checked.Problems) == 0 || !checked.Written {
-		return len(checked.Problems), err
-	}
-	text := fmt.Sprintf("The check of the evidence on %s found %d things wrong. Nothing was changed by this; find out who can write to the "+
-		"evidence, and keep the copies that you have.\n", day, len(checked.Problems))
-	for i, p := range checked.Problems {
-		if i == 20 {
-			text += "- and more\n"
-			break
-		}
-		text += fmt.Sprintf("- %s: %s\n", p.File, p.Text)
-	}
-	return len(checked.Problems), w.tell(ctx, sunset.Case{}, approval.Team, "IAM Sunset: the evidence does not verify", text)
 }
 
 func (w *Workflow) deliverAll(ctx context.Context) (int, error) {
@@ -114,70 +91,6 @@ func (w *Workflow) deliverAll(ctx context.Context) (int, error) {
 		failures = append(failures, w.deliver(ctx, d.Request.ID))
 	}
 	return len(waiting), errors.Join(failures...)
-}
-
-// announce sends each approver one message, in office hours, with everything that waits for them, where something is
-// new or a reminder is due.
-func (w *Workflow) announce(ctx context.Context, s sunset.Settings) (int, error) {
-	now := w.Clock.Now()
-	if !sunset.NextOpen(s.OfficeHours, now).Equal(now) {
-		return 0, nil
-	}
-	waiting, err := w.Desk.Waiting(ctx)
-	if err != nil {
-		return 0, err
-	}
-	byApprover := map[string][]sunset.ApprovalRequest{}
-	due := map[string]bool{}
-	var order []string
-	for _, x := range waiting {
-		if byApprover[x.Approver] == nil {
-			order = append(order, x.Approver)
-		}
-		byApprover[x.Approver] = append(byApprover[x.Approver], x.Request)
-		due[x.Approver] = due[x.Approver] || x.Announced.IsZero() || now.Sub(x.Announced) >= remindAfter
-	}
-	sent := 0
-	var failures []error
-	for _, who := range order {
-		if !due[who] {
-			continue
-		}
-		if err := w.announceTo(ctx, who, byApprover[who]); err != nil {
-			failures = append(failures, err)
-			continue
-		}
-		sent++
-	}
-	return sent, errors.Join(failures...)
-}
-
-func (w *Workflow) announceTo(ctx context.Context, who string, requests []sunset.ApprovalRequest) error {
-	var last time.Time
-	for _, r := range requests {
-		if r.Expires.After(last) {
-			last = r.Expires
-		}
-	}
-	secret, err := w.Desk.NewLink(ctx, who, last)
-	if err != nil {
-		return err
-	}
-	message := approval.Announcement(who, approval.LinkURL(w.PagesURL, secret), requests)
-	if err := w.Messenger.Send(ctx, message); err != nil {
-		// The messenger's error could repeat the message, and with it the link.
-		return sunset.Faultf(sunset.Unavailable, "the announcement to %s could not be sent and will be tried again", who)
-	}
-	for _, r := range requests {
-		if err := w.Desk.MarkAnnounced(ctx, r.ID, who); err != nil {
-			return err
-		}
-		c := sunset.Case{ID: r.CaseID, CleanupID: r.CleanupID, UserID: r.UserID, UserName: r.UserName}
-		if err := w.recordCase(ctx, c, "announced", "iam-sunset", "", fmt.Sprintf("%s was told that %s waits for a decision.", who, r.UserName), nil); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // compare looks for cases whose execution has ended without saying so (stopped, timed out, lost), and for users that
@@ -338,11 +251,32 @@ func (w *Workflow) closeCleanup(ctx context.Context, cleanup sunset.Cleanup) (bo
 	if err := w.Records.WriteManifest(ctx, cleanup.ID, append(chains, sunset.CleanupChain(cleanup.ID)), outcomes, cleanup.Users); err != nil {
 		return false, err
 	}
+	if err := w.publishManifest(ctx, cleanup.ID); err != nil {
+		return false, err
+	}
 	_, err = w.Cases.UpdateCleanup(ctx, cleanup.ID, func(c *sunset.Cleanup) error {
 		c.Ended, c.Outcomes = w.Clock.Now(), outcomes
 		return nil
 	})
 	return err == nil, err
+}
+
+// publishManifest tells the world outside of the record that the manifest left, the one kind that package audit writes by
+// itself.
+func (w *Workflow) publishManifest(ctx context.Context, cleanup string) error {
+	if w.Publish == nil {
+		return nil
+	}
+	records, err := w.Records.Chain(ctx, sunset.CleanupChain(cleanup))
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if r.Kind == "manifest" {
+			w.publish(ctx, r)
+		}
+	}
+	return nil
 }
 
 // outcomeOf reads from a case's chain how it ended, if it has.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
@@ -13,9 +12,6 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
-
-// giveUpAfter is how old a message may get before it would only confuse whoever reads it. Events have no such end.
-const giveUpAfter = 7 * 24 * time.Hour
 
 // unsent is the row of a message or an event that did not get out. A message has no link: announcements, the only ones
 // with a link, are made anew instead.
@@ -26,7 +22,8 @@ type unsent struct {
 	Event *eventRef `json:"event,omitempty"`
 	Since time.Time `json:"since"`
 	Why   string    `json:"why"`
-	Over  bool      `json:"over,omitempty"` // sent since, or given up
+	// Over says that it was sent since, or given up. No more than that is kept of it then.
+	Over bool `json:"over,omitempty"`
 }
 
 type eventRef struct {
@@ -41,7 +38,8 @@ func (u unsent) key() string {
 	if u.Event != nil {
 		id = fmt.Sprintf("event/%s/%d", u.Event.Chain, u.Event.Seq)
 	} else {
-		id = "message/" + u.Case.ID + "/" + u.Message.To + "/" + u.Message.Subject
+		// With its text: two messages of one subject are two.
+		id = "message/" + u.Case.ID + "/" + u.Message.To + "/" + u.Message.Subject + "/" + u.Message.Text
 	}
 	return unsentPrefix + hashOf([]byte(id))
 }
@@ -131,64 +129,4 @@ func (w *Workflow) putUnsent(ctx context.Context, key string, f func(*unsent)) e
 		}
 	}
 	return sunset.Faultf(sunset.Unavailable, "row %s was changed by others again and again", key)
-}
-
-// resend tries everything again that did not get out, and counts what still did not.
-func (w *Workflow) resend(ctx context.Context) (left int, err error) {
-	rows, err := w.Rows.List(ctx, unsentPrefix)
-	if err != nil {
-		return 0, fmt.Errorf("listing what was not sent: %w", err)
-	}
-	var failures []error
-	for _, row := range rows {
-		var u unsent
-		if err := json.Unmarshal(row.Body, &u); err != nil {
-			failures = append(failures, sunset.Faultf(sunset.Internal, "reading row %s: %w", row.Key, err))
-			left++
-			continue
-		}
-		if u.Over {
-			continue
-		}
-		if err := w.again(ctx, u); err != nil {
-			w.Log.WarnContext(ctx, "what was not sent still can't be", "row", strings.TrimPrefix(row.Key, unsentPrefix), "error", err)
-			left++
-			continue
-		}
-		if err := w.putUnsent(ctx, row.Key, func(u *unsent) { u.Over = true }); err != nil {
-			failures = append(failures, err)
-		}
-	}
-	return left, errors.Join(failures...)
-}
-
-// again sends u, or gives it up where it is too old. nil means that it is over.
-func (w *Workflow) again(ctx context.Context, u unsent) error {
-	if u.Event != nil {
-		if w.Publish == nil {
-			return nil
-		}
-		records, err := w.Records.Chain(ctx, u.Event.Chain)
-		if err != nil {
-			return err
-		}
-		for _, r := range records {
-			if r.Seq == u.Event.Seq {
-				return w.Publish(ctx, r)
-			}
-		}
-		return sunset.Faultf(sunset.Internal, "record %d of %s is not there", u.Event.Seq, u.Event.Chain)
-	}
-	kind, text := "message-sent", "The message %q to %s was sent at last."
-	if err := w.Messenger.Send(ctx, *u.Message); err != nil {
-		if w.Clock.Now().Sub(u.Since) < giveUpAfter {
-			return err
-		}
-		kind, text = "message-given-up", "The message %q to %s could not be sent for a week and is given up."
-	}
-	r := audit.Record{
-		Chain: chainAbout(u.Case), Kind: kind, CleanupID: u.Case.CleanupID, CaseID: u.Case.ID, UserID: u.Case.UserID, UserName: u.Case.UserName,
-		By: "iam-sunset", Text: fmt.Sprintf(text, u.Message.Subject, u.Message.To),
-	}
-	return w.record(ctx, r, map[string]any{"to": u.Message.To, "subject": u.Message.Subject, "since": u.Since})
 }
