@@ -41,7 +41,7 @@ func deployment(c clock.Clock) reach {
 				}
 			}
 			slow := patient(cfg)
-			return station{Workflow: w, who: who, rescue: func(ctx context.Context, userID, by, reason string) error {
+			return station{Workflow: w, who: who, aws: cfg, rescue: func(ctx context.Context, userID, by, reason string) error {
 				return deployed.Rescue(ctx, slow, d, c, workflow.RescueInput{UserID: userID, By: by, Reason: reason})
 			}}, nil
 		},

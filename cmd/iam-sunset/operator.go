@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/iam-sunset/iam-sunset/internal/iamaccount"
@@ -22,6 +23,8 @@ type station struct {
 	*workflow.Workflow
 	// who is the operator, as AWS knows them.
 	who iamaccount.Caller
+	// aws reaches the account with the operator's own rights.
+	aws aws.Config
 	// rescue gives a user back: the deployment's own function does it, which may change the account.
 	rescue workflow.Rescuer
 }
