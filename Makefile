@@ -5,7 +5,7 @@ ARCH ?= arm64
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 .PHONY: demo
 demo: build ## watch a whole cleanup of a made-up company; you decide in a browser (DEMO=--auto decides by itself)

@@ -2,9 +2,9 @@
 # resource is "*" only where AWS knows no finer one, and sts:GetCallerIdentity needs no permission:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 locals {
-  users  = "arn:${var.partition}:iam::${var.account}:user/*"
-  groups = "arn:${var.partition}:iam::${var.account}:group/*"
-  mfa    = "arn:${var.partition}:iam::${var.account}:mfa/*"
+  every_user   = "arn:${var.partition}:iam::${var.account}:user/*"
+  every_group  = "arn:${var.partition}:iam::${var.account}:group/*"
+  every_device = "arn:${var.partition}:iam::${var.account}:mfa/*"
 
   # AWS's own deny-all, the one policy that is ever attached.
   deny_all = jsonencode({ ArnEquals = { "iam:PolicyARN" = "arn:aws:iam::aws:policy/AWSDenyAll" } })
@@ -28,7 +28,7 @@ locals {
     { functions = ["delete-all-artifacts", "disable", "discover"], actions = ["iam:ListVirtualMFADevices"], resources = ["*"] },
     {
       functions = local.detailed
-      resources = [local.users]
+      resources = [local.every_user]
       actions = [
         "iam:GetAccessKeyLastUsed", "iam:GetLoginProfile", "iam:GetUser", "iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSSHPublicKeys",
         "iam:ListSigningCertificates",
@@ -36,34 +36,34 @@ locals {
     },
     # With AllUsers=true the call names no user; on which resource IAM then checks it is not documented.
     { functions = ["delete-all-artifacts", "discover"], actions = ["iam:ListServiceSpecificCredentials"], resources = ["*"] },
-    { functions = ["disable", "restore", "wait-soak"], actions = ["iam:ListServiceSpecificCredentials"], resources = [local.users] },
-    { functions = local.whole, actions = ["iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListUserPolicies"], resources = [local.users] },
-    { functions = ["disable"], actions = ["iam:GetSSHPublicKey"], resources = [local.users] },
+    { functions = ["disable", "restore", "wait-soak"], actions = ["iam:ListServiceSpecificCredentials"], resources = [local.every_user] },
+    { functions = local.whole, actions = ["iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListUserPolicies"], resources = [local.every_user] },
+    { functions = ["disable"], actions = ["iam:GetSSHPublicKey"], resources = [local.every_user] },
 
     # Disabling, and putting back.
-    { functions = ["delete-all-artifacts", "disable"], actions = ["iam:PutUserPolicy"], resources = [local.users] },
-    { functions = ["delete-all-artifacts", "disable"], actions = ["iam:AttachUserPolicy"], resources = [local.users], condition = local.deny_all },
-    { functions = ["disable", "restore"], actions = ["iam:DetachUserPolicy"], resources = [local.users], condition = local.deny_all },
-    { functions = local.changing, actions = ["iam:DeleteUserPolicy"], resources = [local.users] },
-    { functions = ["disable", "restore"], actions = ["iam:TagUser", "iam:UntagUser"], resources = [local.users], condition = local.our_tag },
+    { functions = ["delete-all-artifacts", "disable"], actions = ["iam:PutUserPolicy"], resources = [local.every_user] },
+    { functions = ["delete-all-artifacts", "disable"], actions = ["iam:AttachUserPolicy"], resources = [local.every_user], condition = local.deny_all },
+    { functions = ["disable", "restore"], actions = ["iam:DetachUserPolicy"], resources = [local.every_user], condition = local.deny_all },
+    { functions = local.changing, actions = ["iam:DeleteUserPolicy"], resources = [local.every_user] },
+    { functions = ["disable", "restore"], actions = ["iam:TagUser", "iam:UntagUser"], resources = [local.every_user], condition = local.our_tag },
     {
       functions = ["disable", "restore"]
-      resources = [local.users]
+      resources = [local.every_user]
       actions   = ["iam:UpdateAccessKey", "iam:UpdateSSHPublicKey", "iam:UpdateServiceSpecificCredential", "iam:UpdateSigningCertificate"]
     },
-    { functions = ["delete-all-artifacts", "disable"], actions = ["iam:DeleteLoginProfile"], resources = [local.users] },
+    { functions = ["delete-all-artifacts", "disable"], actions = ["iam:DeleteLoginProfile"], resources = [local.every_user] },
 
     # Deleting.
     {
       functions = ["delete-all-artifacts"]
-      resources = [local.users]
+      resources = [local.every_user]
       actions = [
         "iam:DeactivateMFADevice", "iam:DeleteAccessKey", "iam:DeleteSSHPublicKey", "iam:DeleteServiceSpecificCredential",
         "iam:DeleteSigningCertificate", "iam:DeleteUser", "iam:DetachUserPolicy",
       ]
     },
-    { functions = ["delete-all-artifacts"], actions = ["iam:DeleteVirtualMFADevice"], resources = [local.mfa] },
-    { functions = ["delete-all-artifacts"], actions = ["iam:RemoveUserFromGroup"], resources = [local.groups] },
+    { functions = ["delete-all-artifacts"], actions = ["iam:DeleteVirtualMFADevice"], resources = [local.every_device] },
+    { functions = ["delete-all-artifacts"], actions = ["iam:RemoveUserFromGroup"], resources = [local.every_group] },
 
     # Evidence of use, and what names a user.
     { functions = distinct(concat(local.trail, local.ownership)), actions = ["account:ListRegions"], resources = ["arn:${var.partition}:account::${var.account}:account"] },

@@ -22,7 +22,7 @@ locals {
       Sid       = "KeepOffTagged"
       Effect    = "Deny"
       NotAction = local.reading
-      Resource  = [local.users]
+      Resource  = [local.every_user]
       Condition = { Null = { "aws:ResourceTag/${key}" = "false" } }
     }],
   )
