@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "one-sentence": oneSentence, "adds-up": addsUp, "verdict": verdict, "only-reads": onlyReads, "evidence": evidence, "change": change,
-			"site": makeSite, "operate": operate, "pass": pass, "tries": tries, "is": is, "settle": settle,
+			"site": makeSite, "operate": operate, "pass": pass, "tries": tries, "is": is, "settle": settle, "fails": fails,
 		},
 	})
 }

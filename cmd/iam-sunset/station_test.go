@@ -51,6 +51,7 @@ type site struct {
 	// refuse, where set, is why nothing can be put on record.
 	refuse error
 	close  []func()
+	faults []func() // disarm what the account was told to get wrong
 }
 
 // refusing is the store of a site's objects.
