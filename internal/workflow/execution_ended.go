@@ -45,8 +45,9 @@ func (w *Workflow) heedEvent(ctx context.Context, in Round) error {
 // recordEnd puts the end of an execution on record, once however often the event comes.
 func (w *Workflow) recordEnd(ctx context.Context, e ExecutionEnded) error {
 	// Events of other state machines have no business here.
-	if e.Execution == "" || !strings.HasPrefix(e.Execution, strings.Replace(w.StateMachine, ":stateMachine:", ":execution:", 1)+":") {
-		return sunset.Faultf(sunset.Invalid, "reconcile was told of the execution %q, which is not of %s", e.Execution, w.StateMachine)
+	executions := strings.Replace(w.StateMachine, ":stateMachine:", ":execution:", 1) + ":"
+	if name, ours := strings.CutPrefix(e.Execution, executions); !ours || name == "" || name != e.Name {
+		return sunset.Faultf(sunset.Invalid, "reconcile was told of the execution %q, named %q, which is not of %s", e.Execution, e.Name, w.StateMachine)
 	}
 	switch e.Status {
 	case "FAILED", "TIMED_OUT", "ABORTED":
