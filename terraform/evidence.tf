@@ -110,4 +110,8 @@ resource "aws_s3_bucket_policy" "evidence" {
   })
 
   depends_on = [aws_s3_bucket_public_access_block.evidence]
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }

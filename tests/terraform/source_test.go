@@ -200,6 +200,24 @@ func readmesAreComplete(t *testing.T, w *world, p plan) {
 	}
 }
 
+// A plan does not tell what may not be destroyed.
+func TestWhatHoldsEvidenceIsNotDestroyed(t *testing.T) {
+	for file, resources := range map[string][]string{
+		"evidence.tf": {`"aws_s3_bucket" "evidence"`, `"aws_s3_bucket_policy" "evidence"`},
+		"casebook.tf": {`"aws_dynamodb_table" "casebook"`},
+		"keys.tf":     {`"aws_kms_key" "data"`, `"aws_kms_key" "sealing"`},
+	} {
+		b, err := os.ReadFile(filepath.Join(root, "terraform", file))
+		require.NoError(t, err)
+		for _, r := range resources {
+			_, from, ok := strings.Cut(string(b), "resource "+r+" {\n")
+			require.True(t, ok, r)
+			block, _, _ := strings.Cut(from, "\n}\n")
+			assert.Contains(t, block, "prevent_destroy = true", r)
+		}
+	}
+}
+
 // required tells a variable without a default from one whose default is null, which the plan's JSON does not.
 func required(t *testing.T, file, variable string) bool {
 	t.Helper()
