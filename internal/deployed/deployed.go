@@ -15,9 +15,9 @@
 package deployed
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -25,7 +25,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
@@ -56,7 +55,7 @@ func ServePages() error {
 	if err != nil {
 		return fmt.Errorf("approval-web can't begin: %w", err)
 	}
-	lambda.Start(httpadapter.NewV2(Web(workflow.New(w))).ProxyWithContext)
+	lambda.Start(httpadapter.NewV2(Web(workflow.NewPages(w))).ProxyWithContext)
 	return errors.New("the Lambda runtime has ended")
 }
 
@@ -81,12 +80,14 @@ func signedBy(r *http.Request) (arn string, ok bool) {
 
 // processWorld is made once, when the process begins. It calls nobody.
 func processWorld(compose composition) (workflow.World, error) {
-	cfg, err := config.LoadDefaultConfig(context.Background())
+	log := lambdahost.NewLogger(os.Stderr)
+	slog.SetDefault(log) // what is logged past the world has its secrets taken out as well
+	cfg, err := lambdaConfig()
 	if err != nil {
-		return workflow.World{}, fmt.Errorf("loading the AWS configuration: %w", err)
+		return workflow.World{}, err
 	}
 	w, err := compose.told(os.Getenv, cfg, clock.Wall{})
-	w.Log = lambdahost.NewLogger(os.Stderr)
+	w.Log = log
 	w.Measured = figuresTo(os.Stdout, w.StateMachine, time.Now)
 	return w, err
 }

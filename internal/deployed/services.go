@@ -46,13 +46,27 @@ func ownServices(cfg aws.Config, d Deployment, c clock.Clock) aws.Config {
 
 // worldOf puts the stores, keys and messengers of d into a world whose account is reached by cfg. Nothing is called yet.
 func worldOf(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
-	w, own := silentWorld(cfg, d, c), ownServices(cfg, d, c)
+	w, own := storedWorld(cfg, d, c), ownServices(cfg, d, c)
 	w.Messenger = post.New(sesv2.NewFromConfig(own), sns.NewFromConfig(own), d.MailFrom, d.Topic)
+	if d.SealingKey != "" {
+		w.Sealer = keys.NewSealer(kms.NewFromConfig(own), d.SealingKey)
+	}
+	if d.EndpointURL != "" {
+		w.StartedBy = trail.New(own, c).StartedBy
+	}
 	return w
 }
 
-// silentWorld is worldOf for who sends no message: without the clients for it a program is a tenth smaller.
-func silentWorld(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
+// decidingWorld is for approval-web, which alone may make MACs of decisions, and checks them by making them again. It
+// sends no messages, seals nothing and asks CloudTrail nothing, so that its program has no clients for that.
+func decidingWorld(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
+	w := storedWorld(cfg, d, c)
+	w.Signers.Decisions = keys.NewGenerator(kms.NewFromConfig(ownServices(cfg, d, c)), d.DecisionsKey)
+	return w
+}
+
+// storedWorld is what both have: the stores, the keys, the executions and the bus.
+func storedWorld(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
 	own := ownServices(cfg, d, c)
 	objects := s3.NewFromConfig(own, func(o *s3.Options) { o.UsePathStyle = d.EndpointURL != "" })
 	macs := kms.NewFromConfig(own)
@@ -63,12 +77,6 @@ func silentWorld(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
 		Clock:   c, PagesURL: d.PagesURL,
 		Settings: func(ctx context.Context) (sunset.Settings, error) { return readSettings(ctx, objects, d.Settings) },
 	}
-	if d.EndpointURL != "" {
-		w.StartedBy = trail.New(own, c).StartedBy
-	}
-	if d.SealingKey != "" {
-		w.Sealer = keys.NewSealer(macs, d.SealingKey)
-	}
 	if d.Bus != "" {
 		bus := events.New(eventbridge.NewFromConfig(own), d.Bus)
 		w.Publish = func(ctx context.Context, r audit.Record) error {
@@ -77,13 +85,6 @@ func silentWorld(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
 			return bus.Publish(ctx, r)
 		}
 	}
-	return w
-}
-
-// decidingWorld is worldOf for approval-web, which alone may make MACs of decisions, and checks them by making them again.
-func decidingWorld(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
-	w := silentWorld(cfg, d, c)
-	w.Signers.Decisions = keys.NewGenerator(kms.NewFromConfig(ownServices(cfg, d, c)), d.DecisionsKey)
 	return w
 }
 

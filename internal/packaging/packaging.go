@@ -19,9 +19,9 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
-// MostBytes is the most that one function's zip may have: 6 MB, as Lambda counts them. It takes 50 MB; what is far below
-// starts sooner.
-const MostBytes = 6 << 20
+// MostBytes is the most that one function's zip may have: 6 MB, read strictly. Lambda takes 50 MB; what is far below starts
+// sooner.
+const MostBytes = 6_000_000
 
 // ErrNoToolchain says that there is no go command to build with.
 var ErrNoToolchain = errors.New("there is no Go toolchain: the command go is not on the PATH")

@@ -39,15 +39,22 @@ const (
 const maxBody = 400<<10 - 4<<10
 
 // Rows is a table as store.Rows. Its faults name the DynamoDB action.
+//
+// It keeps the calls that it makes rather than the client. Where a program looks methods up by name, as templates do, the
+// linker keeps all methods of whatever an interface leads to, and the client has one for each of DynamoDB's actions.
 type Rows struct {
-	client *dynamodb.Client
-	table  string
+	put   func(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	get   func(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	query func(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	table string
 }
 
 var _ store.Rows = (*Rows)(nil)
 
 // New keeps rows in table.
-func New(client *dynamodb.Client, table string) *Rows { return &Rows{client, table} }
+func New(client *dynamodb.Client, table string) *Rows {
+	return &Rows{client.PutItem, client.GetItem, client.Query, table}
+}
 
 // Put writes body where the row's version is still version, and gives the new one; ErrMoved where it is not. Where
 // DynamoDB's answer is lost, the SDK sends the write again and finds it done: that is a success, as the row names its Put.
@@ -74,7 +81,7 @@ func (r *Rows) Put(ctx context.Context, key string, version int64, body []byte) 
 		in.ConditionExpression, in.ExpressionAttributeNames = aws.String("#version = :version"), map[string]string{"#version": versionName}
 		in.ExpressionAttributeValues = map[string]types.AttributeValue{":version": number(version)}
 	}
-	_, err := r.client.PutItem(ctx, in)
+	_, err := r.put(ctx, in)
 	var failed *types.ConditionalCheckFailedException
 	switch {
 	case err == nil:
@@ -92,7 +99,7 @@ func (r *Rows) Get(ctx context.Context, key string) (store.Row, error) {
 	if err := store.CheckKey(key); err != nil {
 		return store.Row{}, fmt.Errorf("reading a row: %w", err)
 	}
-	out, err := r.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &r.table, Key: keyOf(key), ConsistentRead: aws.Bool(true)})
+	out, err := r.get(ctx, &dynamodb.GetItemInput{TableName: &r.table, Key: keyOf(key), ConsistentRead: aws.Bool(true)})
 	switch {
 	case err != nil:
 		return store.Row{}, awsfault.Wrap(err, "dynamodb:GetItem", "reading row %s in table %s", key, r.table)
@@ -118,7 +125,7 @@ func (r *Rows) List(ctx context.Context, prefix string) ([]store.Row, error) {
 	}
 	var rows []store.Row
 	for {
-		page, err := r.client.Query(ctx, in)
+		page, err := r.query(ctx, in)
 		if err != nil {
 			return nil, awsfault.Wrap(err, "dynamodb:Query", "listing rows %s… in table %s", prefix, r.table)
 		}

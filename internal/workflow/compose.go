@@ -56,14 +56,23 @@ type World struct {
 func New(x World) *Workflow {
 	cfg := x.AWS.Copy()
 	cfg.Retryer = awsfault.RetryOn(x.Clock)
+	w := NewPages(x)
+	w.IAM, w.Trail, w.Ownership = iamaccount.New(cfg, x.Clock), trail.New(cfg, x.Clock), ownership.New(cfg, x.Clock)
+	w.members = newMembers(cfg, x.Clock)
+	if w.StartedBy == nil {
+		w.StartedBy = w.Trail.StartedBy
+	}
+	return w
+}
+
+// NewPages puts together what Pages and API need, and no more: it has no way into any account, and a program that has
+// nothing else links no client for one.
+func NewPages(x World) *Workflow {
 	records := audit.NewBook(x.Objects, x.Clock)
 	if x.Sealer != nil {
 		records = records.SealWith(x.Sealer)
 	}
-	w := &Workflow{
-		IAM:          iamaccount.New(cfg, x.Clock),
-		Trail:        trail.New(cfg, x.Clock),
-		Ownership:    ownership.New(cfg, x.Clock),
+	return &Workflow{
 		Cases:        casebook.New(x.Rows, x.Clock),
 		Records:      records,
 		Desk:         approval.NewDesk(x.Rows, x.Signers, x.Settings, x.Clock),
@@ -84,10 +93,5 @@ func New(x World) *Workflow {
 		Progress:     x.Progress,
 		StartedBy:    x.StartedBy,
 		Access:       x.Access,
-		members:      newMembers(cfg, x.Clock),
 	}
-	if w.StartedBy == nil {
-		w.StartedBy = w.Trail.StartedBy
-	}
-	return w
 }

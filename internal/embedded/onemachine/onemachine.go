@@ -149,7 +149,7 @@ func Start(cfg Config) (*Machine, error) {
 		for name := range m.functions {
 			m.functions[name] = workflow.New(cfg.Each(name, world)).Functions()[name]
 		}
-		pages = workflow.New(cfg.Each("approval-web", world)).Pages()
+		pages = workflow.NewPages(cfg.Each("approval-web", world)).Pages()
 	}
 	m.schedule()
 	return m, nil
