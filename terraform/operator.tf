@@ -53,6 +53,21 @@ locals {
       Resource = "${local.evidence_bucket_arn}/evidence/account/*"
     },
     {
+      Sid       = "PublishOperations"
+      Effect    = "Allow"
+      Action    = "events:PutEvents"
+      Resource  = local.bus_arn
+      Condition = { StringEquals = { "events:source" = "iam-sunset" } }
+    },
+    {
+      # What could not be published is left for reconcile.
+      Sid       = "KeepUnpublished"
+      Effect    = "Allow"
+      Action    = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      Resource  = local.table_arn
+      Condition = { "ForAllValues:StringEquals" = { "dynamodb:LeadingKeys" = ["unsent"] } }
+    },
+    {
       Sid       = "ReadAndWriteEncrypted"
       Effect    = "Allow"
       Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
