@@ -105,7 +105,8 @@ func TestFunctionsRunAsLambdaRunsThem(t *testing.T) {
 				"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512", "AWS_LAMBDA_LOG_GROUP_NAME=g", "AWS_LAMBDA_LOG_STREAM_NAME=s",
 				"AWS_ENDPOINT_URL="+aws.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+admin.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+admin.SecretAccessKey, "AWS_SESSION_TOKEN="+admin.SessionToken,
 				"IAM_SUNSET_ENDPOINT_URL="+own.URL, "IAM_SUNSET_BUCKET=evidence", "IAM_SUNSET_TABLE=cases", "IAM_SUNSET_SETTINGS=s3://settings/settings.json",
-				"IAM_SUNSET_STATE_MACHINE=arn:aws:states:us-east-1:123456789012:stateMachine:iam-sunset", "IAM_SUNSET_PAGES_URL=https://pages.example.com",
+				"IAM_SUNSET_STATE_MACHINE=arn:aws:states:us-east-1:123456789012:stateMachine:iam-sunset", "IAM_SUNSET_OWN=arn:aws:iam::123456789012:role/iam-sunset",
+				"IAM_SUNSET_DECISIONS_KEY=arn:aws:kms:us-east-1:111122223333:key/decisions",
 			)
 			var log strings.Builder
 			process.Stdout, process.Stderr = &log, &log

@@ -5,9 +5,10 @@
 //
 //	IAM_SUNSET_BUCKET, _TABLE, _SETTINGS, _STATE_MACHINE  needed by every function
 //	IAM_SUNSET_ALIAS, _PAGES_URL                          needed to start cases, to serve and to announce pages
-//	IAM_SUNSET_DECISIONS_KEY, _LINKS_KEY, _SEALING_KEY    KMS keys, for those who may use them
+//	IAM_SUNSET_DECISIONS_KEY, _LINKS_KEY, _SEALING_KEY    KMS keys, needed by those who may use them
 //	IAM_SUNSET_MAIL_FROM, _TOPIC, _BUS                    messages and events
-//	IAM_SUNSET_OWN                                        ARNs of the deployment's own principals, separated by commas
+//	IAM_SUNSET_OWN                                        ARNs of the deployment's own principals, separated by commas; needed
+//	                                                      by who looks for users or changes them
 //	IAM_SUNSET_ACCESS                                     read, change or delete: the role taken in member accounts
 //	IAM_SUNSET_ENDPOINT_URL                               where the deployment's own services are; left out on AWS
 //
@@ -36,7 +37,7 @@ import (
 
 // Serve serves one function until Lambda ends the process. It only returns where it can't begin.
 func Serve(function string) error {
-	w, err := processWorld(worldOf)
+	w, err := processWorld(function, worldOf)
 	if err != nil {
 		return fmt.Errorf("%s can't begin: %w", function, err)
 	}
@@ -51,7 +52,7 @@ func Serve(function string) error {
 // ServePages serves the approval pages, and below /v1/ the same for callers with an AWS identity, behind an HTTP API.
 // It only returns where it can't begin.
 func ServePages() error {
-	w, err := processWorld(decidingWorld)
+	w, err := processWorld(approvalWeb, decidingWorld)
 	if err != nil {
 		return fmt.Errorf("approval-web can't begin: %w", err)
 	}
@@ -79,14 +80,14 @@ func signedBy(r *http.Request) (arn string, ok bool) {
 }
 
 // processWorld is made once, when the process begins. It calls nobody.
-func processWorld(compose composition) (workflow.World, error) {
+func processWorld(function string, compose composition) (workflow.World, error) {
 	log := lambdahost.NewLogger(os.Stderr)
 	slog.SetDefault(log) // what is logged past the world has its secrets taken out as well
 	cfg, err := lambdaConfig()
 	if err != nil {
 		return workflow.World{}, err
 	}
-	w, err := compose.told(os.Getenv, cfg, clock.Wall{})
+	w, err := compose.told(function, os.Getenv, cfg, clock.Wall{})
 	w.Log = log
 	w.Measured = figuresTo(os.Stdout, w.StateMachine, time.Now)
 	return w, err
@@ -95,16 +96,16 @@ func processWorld(compose composition) (workflow.World, error) {
 // World is the world of one function, as its environment tells it. The error names the variable that is missing.
 func World(function string, getenv func(string) string, cfg aws.Config, c clock.Clock) (workflow.World, error) {
 	if function == approvalWeb {
-		return composition(decidingWorld).told(getenv, cfg, c)
+		return composition(decidingWorld).told(function, getenv, cfg, c)
 	}
-	return composition(worldOf).told(getenv, cfg, c)
+	return composition(worldOf).told(function, getenv, cfg, c)
 }
 
 // composition is worldOf or decidingWorld. A process names the one that it needs, so that it links no other's clients.
 type composition func(aws.Config, Deployment, clock.Clock) workflow.World
 
-func (compose composition) told(getenv func(string) string, cfg aws.Config, c clock.Clock) (workflow.World, error) {
-	e, err := fromEnvironment(getenv)
+func (compose composition) told(function string, getenv func(string) string, cfg aws.Config, c clock.Clock) (workflow.World, error) {
+	e, err := fromEnvironment(function, getenv)
 	if err != nil {
 		return workflow.World{}, err
 	}

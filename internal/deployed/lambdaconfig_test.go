@@ -94,7 +94,7 @@ func TestLambdaConfigLooksNowhereElse(t *testing.T) {
 // Whoever logs by slog's default, past the world's logger, gives no secret away either.
 func TestAProcessLogsNoSecret(t *testing.T) {
 	setAWS(t, map[string]string{"AWS_REGION": "eu-west-1"})
-	for _, v := range []string{"BUCKET", "TABLE", "SETTINGS", "STATE_MACHINE"} {
+	for _, v := range []string{"BUCKET", "TABLE", "SETTINGS", "STATE_MACHINE", "PAGES_URL", "DECISIONS_KEY", "LINKS_KEY"} {
 		t.Setenv("IAM_SUNSET_"+v, "x")
 	}
 	said, err := os.Create(filepath.Join(t.TempDir(), "said"))
@@ -103,7 +103,7 @@ func TestAProcessLogsNoSecret(t *testing.T) {
 	stderr, before := os.Stderr, slog.Default()
 	t.Cleanup(func() { os.Stderr = stderr; slog.SetDefault(before) })
 	os.Stderr = said
-	w, err := processWorld(decidingWorld)
+	w, err := processWorld(approvalWeb, decidingWorld)
 	require.NoError(t, err)
 	link := "https://pages.example.com/a/" + strings.Repeat("q7", 21) + "q"
 	slog.Error("opening "+link, "err", errors.New("at "+link))
