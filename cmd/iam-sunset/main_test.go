@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"iam-sunset": main, "on-fake": onFake})
+	testscript.Main(m, map[string]func(){"iam-sunset": main, "on-fake": onFake, "terraform": standInTerraform})
 }
 
 func TestScripts(t *testing.T) {
