@@ -49,3 +49,19 @@ test-terraform: $(TFLINT) ## what Terraform would make; needs terraform and a pr
 	go vet -tags terraform ./tests/terraform
 	go tool staticcheck -tags terraform ./tests/terraform
 	go test -count=1 -tags terraform -timeout 20m ./tests/terraform
+	go test -count=1 -tags terraform -timeout 20m -run TestLeastPrivilege ./tests
+
+# The emulator has a virtual environment of its own, made anew where what it needs has changed.
+MINISTACK := bin/ministack
+
+$(MINISTACK)/.made: tests/emulators/requirements.txt
+	rm -rf $(MINISTACK)
+	python3 -m venv $(MINISTACK)
+	$(MINISTACK)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	touch $@
+
+.PHONY: test-emulators
+test-emulators: $(MINISTACK)/.made ## the deployed product, run on emulated AWS; needs Linux, Python 3.11 and, once, PyPI
+	go vet -tags emulators ./tests/emulators
+	go tool staticcheck -tags emulators ./tests/emulators
+	IAM_SUNSET_MINISTACK=$(CURDIR)/$(MINISTACK)/bin/python go test -count=1 -tags emulators -timeout 10m ./tests/emulators

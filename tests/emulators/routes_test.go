@@ -1,0 +1,310 @@
+//go:build emulators
+
+package emulators
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/workflow"
+)
+
+const (
+	approver = "approver@example.com"
+	owner    = "owner@example.com"
+)
+
+// route is one user's way through the definition, and what happens on it. The user bears the route's name.
+type route struct {
+	name  string
+	lives []fakeaws.Life
+	// answer is what the approver does; nil leaves the request alone. signed says that they do it with their AWS identity,
+	// where that can be done, rather than on the page.
+	answer func(*world, sunset.ApprovalRequest) sunset.Choice
+	signed bool
+	// when is what happens, once, when the case is first seen at a stage.
+	when map[sunset.Stage]func(*world, sunset.Case)
+	// before arranges what goes wrong.
+	before  func(*world, fakeaws.NewUser)
+	outcome sunset.Outcome
+	// path is what the case's execution goes through, Choices left out.
+	path string
+	// end looks at the user afterwards.
+	end func(t *testing.T, w *world, before fakeaws.UserState)
+}
+
+const (
+	toSoak = "WaitForTurn Disable BeginSoak WaitSoak CheckSoak"
+	asked  = toSoak + " RequestApproval"
+	closed = " LogClosed Closed"
+)
+
+func always(c sunset.Choice) func(*world, sunset.ApprovalRequest) sunset.Choice {
+	return func(*world, sunset.ApprovalRequest) sunset.Choice { return c }
+}
+
+// world is where routes are walked: the deployed one and the embedded one, which differ in nothing but what is here.
+type world struct {
+	t       *testing.T
+	account *fakeaws.Account
+	server  *fakeaws.Server
+	// flow reads rows, records and requests.
+	flow *workflow.Workflow
+	// set changes the settings.
+	set func(func(*sunset.Settings))
+	// rescue is what a person asks for.
+	rescue func(c sunset.Case, reason string) error
+	// decideAs sends a decision that is signed with an AWS identity; nil where there is only the page.
+	decideAs func(r sunset.ApprovalRequest, choice sunset.Choice)
+	// link is the newest that the approver was sent, or empty.
+	link func() string
+	// do has something happen now.
+	do func(func())
+	// expire ends the time in which a request could be decided; nil where it ends by itself.
+	expire func(c sunset.Case)
+	// states is what an execution went through.
+	states func(execution string) []string
+
+	routes  []route
+	users   map[string]fakeaws.NewUser
+	before  map[string]fakeaws.UserState
+	done    map[string]bool
+	decided map[string]bool
+}
+
+// people makes the routes' users in an account, others whom the cleanup is not about, and one who is in use.
+func people(t *testing.T, account *fakeaws.Account, routes []route, others ...string) map[string]fakeaws.NewUser {
+	t.Helper()
+	users := map[string]fakeaws.NewUser{}
+	for _, r := range routes {
+		lives := r.lives
+		if lives == nil {
+			lives = []fakeaws.Life{fakeaws.Dead()}
+		}
+		u, err := account.Join(r.name, append(lives, fakeaws.Tagged("owner", owner))...)
+		require.NoError(t, err)
+		users[r.name] = u
+	}
+	for _, name := range others {
+		_, err := account.Join(name, fakeaws.Dead(), fakeaws.Tagged("owner", owner))
+		require.NoError(t, err)
+	}
+	_, err := account.Join("daily", fakeaws.Active())
+	require.NoError(t, err)
+	return users
+}
+
+// begin arranges everything before the cleanup.
+func (w *world) begin() {
+	w.before, w.done, w.decided = map[string]fakeaws.UserState{}, map[string]bool{}, map[string]bool{}
+	for _, r := range w.routes {
+		w.before[r.name], _ = w.account.User(r.name)
+		if r.before != nil {
+			r.before(w, w.users[r.name])
+		}
+	}
+}
+
+// look has everything happen that is due, and reports whether the cleanup has ended.
+func (w *world) look(cleanup string) bool {
+	ctx := context.Background()
+	cases, err := w.flow.Cases.Cases(ctx)
+	require.NoError(w.t, err)
+	for _, c := range cases {
+		r := w.routeOf(c.UserName)
+		key := c.UserName + "/" + string(c.Stage)
+		if f := r.when[c.Stage]; f != nil && c.CleanupID == cleanup && !w.done[key] {
+			w.done[key] = true
+			w.do(func() { f(w, c) })
+		}
+	}
+	w.decide(ctx)
+	row, err := w.flow.Cases.Cleanup(ctx, cleanup)
+	return err == nil && !row.Ended.IsZero()
+}
+
+func (w *world) routeOf(user string) route {
+	for _, r := range w.routes {
+		if r.name == user {
+			return r
+		}
+	}
+	return route{}
+}
+
+// decide has the approver open what waits and is not decided yet, and send the form.
+func (w *world) decide(ctx context.Context) {
+	link := w.link()
+	if link == "" {
+		return
+	}
+	requests, err := w.flow.Desk.OpenRequests(ctx)
+	require.NoError(w.t, err)
+	for _, r := range requests {
+		route := w.routeOf(r.UserName)
+		if route.answer == nil || w.decided[r.ID] {
+			continue
+		}
+		w.decided[r.ID] = true
+		w.do(func() {
+			choice := route.answer(w, r)
+			if route.signed && w.decideAs != nil {
+				w.decideAs(r, choice)
+				return
+			}
+			send(w.t, link+"/"+r.ID, choice)
+		})
+	}
+}
+
+// digestField is where a case's page says which facts it shows.
+var digestField = regexp.MustCompile(`name="digest" value="([^"]+)"`)
+
+// send opens a case's page and sends its form.
+func send(t *testing.T, page string, choice sunset.Choice) {
+	t.Helper()
+	resp, err := http.Get(page)
+	require.NoError(t, err)
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode, "opening a case's page: %s", text)
+	require.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	digest := digestField.FindSubmatch(text)
+	require.NotNil(t, digest, "the page of a case has no form:\n%s", text)
+	resp, err = http.PostForm(page, url.Values{"choice": {string(choice)}, "reason": {"because of the test"}, "digest": {string(digest[1])}})
+	require.NoError(t, err)
+	text, err = io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode, "deciding on a case: %s", text)
+}
+
+// check compares how each route ended with how it is said to.
+func (w *world) check(t *testing.T, cleanup string, others ...string) map[string]string {
+	t.Helper()
+	paths := map[string]string{}
+	outcomes := map[sunset.Outcome]int{sunset.Kept: 1 + len(others)}
+	for _, r := range w.routes {
+		c, err := w.flow.Cases.Get(t.Context(), w.users[r.name].ID)
+		require.NoError(t, err, r.name)
+		outcomes[r.outcome]++
+		paths[r.name] = path(w.states(c.Execution))
+		if r.outcome != c.Outcome || r.path != paths[r.name] {
+			t.Errorf("%s: %s by %q, not %s by %q\n%s", r.name, c.Outcome, paths[r.name], r.outcome, r.path, w.story(t, c))
+		}
+		if r.end != nil {
+			r.end(t, w, w.before[r.name])
+		}
+	}
+	row, err := w.flow.Cases.Cleanup(t.Context(), cleanup)
+	require.NoError(t, err)
+	maps.DeleteFunc(row.Outcomes, func(_ sunset.Outcome, n int) bool { return n == 0 })
+	require.Equal(t, outcomes, row.Outcomes)
+	daily, there := w.account.User("daily")
+	require.True(t, there)
+	require.NotContains(t, daily.Inline, sunset.DenyPolicyName)
+	require.Empty(t, w.account.UnknownCalls())
+	return paths
+}
+
+func (w *world) story(t *testing.T, c sunset.Case) string {
+	t.Helper()
+	records, err := w.flow.Records.Chain(t.Context(), sunset.ChainOf(c.ID))
+	require.NoError(t, err)
+	var b strings.Builder
+	for _, r := range records {
+		fmt.Fprintf(&b, "%s %s: %s\n", r.At.Format("15:04:05.000"), r.Kind, r.Text)
+	}
+	return b.String()
+}
+
+// path is what an execution went through without its Choices, rounds of listening and holding counted once.
+func path(states []string) string {
+	choices := []string{"Begin", "Disabled", "SoakChecked", "Decided", "Deleted", "Restored", "Discovered", "Crosschecked", "OwnershipChecked", "PlanLogged", "CasesOpened"}
+	joined := strings.Join(slices.DeleteFunc(slices.Clone(states), func(s string) bool { return slices.Contains(choices, s) }), " ")
+	for _, round := range []string{"WaitSoak CheckSoak", "WaitWhileHeld Disable", "WaitForWindow DeleteAllArtifacts"} {
+		for strings.Contains(joined, round+" "+round) {
+			joined = strings.ReplaceAll(joined, round+" "+round, round)
+		}
+	}
+	return joined
+}
+
+func gone(t *testing.T, w *world, before fakeaws.UserState) {
+	_, there := w.account.User(before.Name)
+	require.False(t, there, before.Name)
+	require.NotContains(t, strings.Join(w.account.VirtualMFADevices(), " "), ":mfa/"+before.Name)
+}
+
+func asBefore(t *testing.T, w *world, before fakeaws.UserState) {
+	after, there := w.account.User(before.Name)
+	require.True(t, there, before.Name)
+	require.Equal(t, timeless(before), timeless(after))
+}
+
+// timeless leaves out what trying a key moves by itself.
+func timeless(s fakeaws.UserState) fakeaws.UserState {
+	s.PasswordLastUsed = time.Time{}
+	s.Keys = slices.Clone(s.Keys)
+	for i := range s.Keys {
+		s.Keys[i].LastUsed = fakeaws.LastUsed{}
+	}
+	return s
+}
+
+func quarantined(t *testing.T, w *world, before fakeaws.UserState) {
+	after, there := w.account.User(before.Name)
+	require.True(t, there, before.Name)
+	require.JSONEq(t, sunset.DenyDocument, after.Inline[sunset.DenyPolicyName])
+	require.Equal(t, before.Keys[0].Status, after.Keys[0].Status)
+}
+
+// triesItsKey has somebody use the user's first key.
+func triesItsKey(w *world, c sunset.Case) {
+	key := w.users[c.UserName].Keys[0].AccessKeyID
+	w.account.At(w.flow.Clock.Now(), func(a *fakeaws.Actor) { a.Do(key, "s3", "ListBuckets", "eu-west-1", nil) })
+}
+
+// administered has an administrator do something to the user.
+func administered(action string, params ...string) func(*world, sunset.Case) {
+	return func(w *world, c sunset.Case) {
+		v := url.Values{"UserName": {c.UserName}}
+		for i := 0; i < len(params); i += 2 {
+			v.Set(params[i], params[i+1])
+		}
+		w.account.At(w.flow.Clock.Now(), func(a *fakeaws.Actor) { a.AsAdministrator(action, v) })
+	}
+}
+
+func rescued(w *world, c sunset.Case) {
+	require.NoError(w.t, w.rescue(c, "the report runs once a year"))
+}
+
+func exempt(w *world, name string) {
+	w.set(func(s *sunset.Settings) {
+		s.Exemptions = append(s.Exemptions, sunset.Exemption{Name: name, Reason: "needed for the audit"})
+	})
+}
+
+func refuse(code string, status, times int, action string) func(*world, fakeaws.NewUser) {
+	return func(w *world, u fakeaws.NewUser) {
+		w.account.Fail(fakeaws.Fault{
+			Service: "iam", Action: action, Code: code, Message: "The fake account was asked to.", Status: status, Times: times,
+			Match: func(c fakeaws.Call) bool { return c.Target == u.Name },
+		})
+	}
+}
