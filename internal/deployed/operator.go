@@ -16,9 +16,10 @@ import (
 )
 
 // Operator is the world of somebody who looks after a deployment with credentials of their own. It can read cases and
-// evidence, start and stop executions and pause; it has no key to make decisions with and sends no messages.
+// evidence, start and stop executions and pause, and what it puts on record it publishes; it has no key to make decisions
+// with and signs nothing.
 func Operator(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
-	d.Bus, d.SealingKey = "", "" // reconcile and the functions do that
+	d.SealingKey = "" // reconcile alone seals
 	w := worldOf(cfg, d, c)
 	w.Log = slog.New(slog.DiscardHandler)
 	return w

@@ -19,6 +19,7 @@ var told = map[string]telling{
 	// of a cleanup
 	"begun":           {"Begun", []string{"execution", "account", "settings_digest"}},
 	"plan":            {"Planned", []string{"plan", "sha256", "users", "eligible", "kept_for", "dry_run", "settings_digest"}},
+	"starter":         {"Starter Proven", []string{"claimed", "proven", "equal", "execution"}},
 	"recounted":       {"Recounted", []string{"case", "outcomes"}},
 	"manifest":        {"Manifest Written", []string{"manifest", "sha256", "chains"}},
 	"mismatch":        {"Mismatch", nil},
@@ -52,6 +53,18 @@ var told = map[string]telling{
 	"rescue":           {"Rescue Asked", nil},
 	"new-password":     {"New Password Made", nil},
 	"redriven":         {"Redriven", []string{"next"}},
+	// what operators did
+	"paused":        {"Paused", nil},
+	"resumed":       {"Resumed", []string{"pause"}},
+	"turns-resumed": {"Turns Resumed", []string{"held_by"}},
+	"stop":          {"Cleanup Stop Begun", []string{"leave_disabled"}},
+	"stopped":       {"Cleanup Stopped", []string{"failed"}},
+	// a rehearsal
+	"rehearsal-begun":    {"Rehearsal Begun", nil},
+	"rehearsal-denied":   {"Rehearsal Denied", []string{"got_through"}},
+	"rehearsal-listened": {"Rehearsal Listened", nil},
+	"rehearsal-written":  {"Rehearsal Written", []string{"to", "failed"}},
+	"rehearsed":          {"Rehearsed", []string{"findings", "heard", "got_through", "removed"}},
 	// messages
 	"message-failed":   {"Message Failed", []string{"to", "subject", "error"}},
 	"message-sent":     {"Message Sent Late", []string{"to", "subject", "since"}},

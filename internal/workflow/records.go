@@ -40,19 +40,18 @@ func (w *Workflow) changes(c sunset.Case) iamaccount.Recorder {
 	return func(ctx context.Context, ch iamaccount.Change) error {
 		data := map[string]any{"action": ch.Action, "target": ch.Target}
 		text := fmt.Sprintf("%s on %s", ch.Action, ch.Target)
-		kind := string(ch.Phase)
+		kind := "outcome"
 		switch ch.Phase {
 		case iamaccount.Intent:
+			kind = "intent"
 			text = "About to do " + text + "."
 		case iamaccount.Failed:
-			kind = "outcome"
 			text = "Could not do " + text + "."
 			data["failed"] = true
 			if ch.Err != nil {
 				data["error"] = ch.Err.Error()
 			}
 		default:
-			kind = "outcome"
 			text = "Did " + text + "."
 		}
 		return w.recordCase(ctx, c, kind, "iam-sunset", "", text, data)
