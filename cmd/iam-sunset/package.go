@@ -51,7 +51,7 @@ func packageFunctions(cmd *cobra.Command, o packaging.Options) error {
 	t.AppendHeader(table.Row{"Function", "Size", "SHA-256"})
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: text.AlignRight}})
 	for _, p := range packages {
-		t.AppendRow(table.Row{p.Function, fmt.Sprintf("%.2f MB", float64(p.Bytes)/(1<<20)), p.SHA256})
+		t.AppendRow(table.Row{p.Function, fmt.Sprintf("%.2f MB", float64(p.Bytes)/1e6), p.SHA256})
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), t.Render())
 	fmt.Fprintf(cmd.OutOrStdout(), "%d functions for linux/%s in %s\n", len(packages), o.Arch, printable(o.Out))

@@ -9,17 +9,20 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
-// compile makes one function's program. Whatever in the caller's environment would change its bytes is set here.
-func (o Options) compile(ctx context.Context, function, binary string) error {
+// compile makes the functions' programs in dir, each under its name. Whatever in the caller's environment would change
+// their bytes is set here. They are built at once, because what they share is compiled once then.
+func (o Options) compile(ctx context.Context, functions []string, dir string) error {
+	names := strings.Join(functions, ", ")
 	compiler, err := exec.LookPath("go")
 	if err != nil {
-		return sunset.Faultf(sunset.Invalid, "building %s: %w", function, ErrNoToolchain)
+		return sunset.Faultf(sunset.Invalid, "building %s: %w", names, ErrNoToolchain)
 	}
 	flags := "-s -w -buildid="
 	if o.Version != "" {
@@ -28,7 +31,14 @@ func (o Options) compile(ctx context.Context, function, binary string) error {
 	// lambda.norpc leaves out what only the retired go1.x runtime spoke, nethttpomithttp2 a protocol that no AWS API needs.
 	// https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
 	// The SDK alone is compiled without inlining (-l): a zip is a twelfth smaller, and its code waits for answers anyway.
-	cmd := exec.CommandContext(ctx, compiler, "build", "-trimpath", "-buildvcs=false", "-pgo=off", "-gcflags", "github.com/aws/...=-l", "-tags", "lambda.norpc,nethttpomithttp2", "-ldflags", flags, "-o", binary, "./functions/"+function)
+	args := []string{
+		"build", "-trimpath", "-buildvcs=false", "-pgo=off", "-gcflags", "github.com/aws/...=-l",
+		"-tags", "lambda.norpc,nethttpomithttp2", "-ldflags", flags, "-o", dir + string(filepath.Separator),
+	}
+	for _, f := range functions {
+		args = append(args, "./functions/"+f)
+	}
+	cmd := exec.CommandContext(ctx, compiler, args...)
 	cmd.Dir = o.Source
 	cmd.Env = append(os.Environ(),
 		"PWD="+o.Source, "GOOS=linux", "GOARCH="+o.Arch, "CGO_ENABLED=0", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=-mod=readonly")
@@ -36,9 +46,9 @@ func (o Options) compile(ctx context.Context, function, binary string) error {
 	out, err := cmd.CombinedOutput()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("building %s: %w", function, ctx.Err())
+		return fmt.Errorf("building %s: %w", names, ctx.Err())
 	case err != nil:
-		return sunset.Faultf(sunset.Invalid, "building %s for %s: %w: %s", function, o.Arch, err, firstLines(string(out), 5))
+		return sunset.Faultf(sunset.Invalid, "building %s for %s: %w: %s", names, o.Arch, err, firstLines(string(out), 5))
 	}
 	return nil
 }

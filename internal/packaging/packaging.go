@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -67,12 +68,17 @@ func Build(ctx context.Context, o Options) ([]Package, error) {
 		return nil, sunset.Faultf(sunset.Invalid, "making a folder to build in: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }() // nothing but what was built
+	if err := o.compile(ctx, functions, work); err != nil {
+		return nil, err
+	}
 	packages := make([]Package, len(functions))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(2) // the go command itself uses all processors
+	g.SetLimit(runtime.NumCPU())
 	for i, f := range functions {
 		g.Go(func() (err error) {
-			packages[i], err = o.one(ctx, work, f)
+			if err = ctx.Err(); err == nil {
+				packages[i], err = o.pack(filepath.Join(work, f), f)
+			}
 			return err
 		})
 	}
@@ -82,11 +88,8 @@ func Build(ctx context.Context, o Options) ([]Package, error) {
 	return packages, nil
 }
 
-func (o Options) one(ctx context.Context, work, function string) (Package, error) {
-	binary := filepath.Join(work, function)
-	if err := o.compile(ctx, function, binary); err != nil {
-		return Package{}, err
-	}
+// pack puts a program into its zip.
+func (o Options) pack(binary, function string) (Package, error) {
 	code, err := os.ReadFile(binary)
 	if err != nil {
 		return Package{}, fmt.Errorf("packaging %s: %w", function, err)
