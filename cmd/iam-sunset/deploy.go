@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -65,11 +66,9 @@ func (o deployOptions) deploy(ctx context.Context) error {
 		return fmt.Errorf("making a place for the plan: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	if !o.destroy || o.packages != "" {
-		progress.say("packaging the functions")
-		if err := o.pack(ctx); err != nil {
-			return err
-		}
+	progress.say("packaging the functions")
+	if err := o.pack(ctx); err != nil {
+		return err
 	}
 	if err := t.Init(ctx, o.Options); err != nil {
 		return hintedDeploying(err)
@@ -148,11 +147,26 @@ func (o *deployOptions) pack(ctx context.Context) error {
 	if err != nil {
 		return hinted{err, "without the source, name the folder that has the zips: --packages dist"}
 	}
+	if o.destroy && packed(source) {
+		return nil // Terraform wants to see them, also to take them away, but any will do
+	}
 	_, err = packaging.Build(ctx, packaging.Options{Source: source, Out: filepath.Join(source, "dist"), Arch: o.arch})
 	if err != nil {
 		return hintedPackaging(err)
 	}
 	return nil
+}
+
+// packed reports whether every function has a zip, whatever it was built from.
+func packed(source string) bool {
+	functions, err := packaging.Functions(source)
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(functions, func(f string) bool {
+		_, err := os.Stat(filepath.Join(source, "dist", f+".zip"))
+		return err != nil
+	})
 }
 
 func (o deployOptions) plan(ctx context.Context, t *deploying.Terraform, folder string) (deploying.Plan, error) {

@@ -75,7 +75,9 @@ func (l *listener) hear(raw []byte) {
 	case "apply_start":
 		l.say(doing(said.Hook.Action) + " " + groupOf(said.Hook.Resource.Type, said.Hook.Resource.Name, said.Hook.Resource.Address).Name + ": " + said.Hook.Resource.Address)
 	case "apply_complete":
-		l.done++
+		if said.Hook.Action != "read" {
+			l.done++
+		}
 	}
 }
 
@@ -85,6 +87,8 @@ func doing(action string) string {
 		return "making"
 	case "delete":
 		return "taking down"
+	case "read":
+		return "reading"
 	}
 	return "changing"
 }
