@@ -36,7 +36,7 @@ package: build ## the Lambda functions' zips for ARCH (arm64, or amd64) in dist/
 
 .PHONY: bench
 bench: ## measure; docs/performance.md says what the figures mean
-	go test -run '^$$' -bench . -benchtime 1x ./tests/bench/... ./internal/embedded/stepfunctions
+	go test -run '^$$' -bench . -benchtime 1x ./tests/bench/... ./tests/lambda ./internal/embedded/stepfunctions
 
 TFLINT := bin/tools/tflint
 
