@@ -100,6 +100,7 @@ func newDistant(t *testing.T, names ...string) *distant {
 		Version: 1, Region: "us-east-1", Account: d.account.ID(), StateMachine: env["IAM_SUNSET_STATE_MACHINE"], Alias: env["IAM_SUNSET_ALIAS"],
 		PagesURL: cloudServer.URL, Bucket: "evidence", Table: "casebook", Settings: env["IAM_SUNSET_SETTINGS"], DecisionsKey: env["IAM_SUNSET_DECISIONS_KEY"],
 		LinksKey: env["IAM_SUNSET_LINKS_KEY"], RestoreFunction: "arn:aws:lambda:us-east-1:" + d.account.ID() + ":function:iam-sunset-restore:live", EndpointURL: cloudServer.URL,
+		Bus: d.cloud.CreateBus("events"),
 	})
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "deployment.json")
@@ -159,6 +160,27 @@ func (d *distant) pass(by time.Duration) {
 	require.NoError(d.t, d.clock.RunUntil(d.t.Context(), func() bool { return over }))
 }
 
+// published are the detail-types of what was published, all of it by operators: the functions here have no bus.
+func (d *distant) published() []string {
+	var out []string
+	for _, e := range d.cloud.Events() {
+		require.Equal(d.t, "operators", e.Principal)
+		out = append(out, e.DetailType)
+	}
+	return out
+}
+
+// unsent are the rows of what could not be published.
+func (d *distant) unsent() []string {
+	var out []string
+	for _, item := range d.cloud.Items("casebook") {
+		if item["kind"]["S"] == "unsent" {
+			out = append(out, item["body"]["S"])
+		}
+	}
+	return out
+}
+
 // Every command reaches a deployment by its document alone: stores, executions, the function that rescues and the API each
 // by its own calls, and the account by the standard configuration.
 func TestCommandsReachADeploymentOverTheWire(t *testing.T) {
@@ -173,7 +195,12 @@ func TestCommandsReachADeploymentOverTheWire(t *testing.T) {
 	d.does(0, "pause", "--reason", "an incident")
 	out, _ = d.does(0, "status")
 	require.Contains(t, out, "PAUSED: an incident")
+	mend := d.cloud.Fail(fakecloud.Fault{Action: "events:PutEvents", Code: "AccessDeniedException", Message: "no"})
 	d.does(0, "resume", "--reason", "it is over")
+	require.Equal(t, []string{"IAM Sunset Account Paused"}, d.published())
+	require.Len(t, d.unsent(), 1, "who may not publish leaves it for reconcile")
+	require.Contains(t, d.unsent()[0], `"event":{"chain":"account/operations","seq":2}`)
+	mend()
 
 	out, _ = d.does(0, "rescue", "old-a", "--reason", "its owner called")
 	require.Contains(t, out, "old-a (")
@@ -200,6 +227,7 @@ func TestCommandsReachADeploymentOverTheWire(t *testing.T) {
 	d.pass(2 * time.Hour)
 	out, _ = d.does(0, "status", "--all")
 	require.Contains(t, out, "1 deleted, 2 rescued")
+	require.Equal(t, []string{"IAM Sunset Account Paused", "IAM Sunset Account Cleanup Stop Begun", "IAM Sunset Account Cleanup Stopped"}, d.published())
 	require.Empty(t, d.cloud.Unknown())
 	for _, c := range d.cloud.Calls() {
 		if c.Principal != "functions" {

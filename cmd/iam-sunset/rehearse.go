@@ -71,7 +71,7 @@ func (o rehearseOptions) rehearse(ctx context.Context) error {
 	progress := newProgress(o.around.stderr)
 	defer func() { progress.stop() }()
 	world := rehearsal.World{
-		AWS: w.aws, IAM: w.IAM, Trail: w.Trail, Clock: w.Clock, Records: w.Records, Messenger: w.Messenger,
+		AWS: w.aws, IAM: w.IAM, Trail: w.Trail, Clock: w.Clock, Record: w.Append, Messenger: w.Messenger,
 		By: w.who.ARN, Account: w.who.Account, Say: func(what string) { progress.say(what) },
 	}
 	for _, a := range settings.Approvers {

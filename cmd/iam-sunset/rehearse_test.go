@@ -2,12 +2,45 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"strings"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 
+	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 )
+
+// What a rehearsal puts on record is published as well, in order; where that can't be, it is rehearsed all the same.
+func TestARehearsalIsPublished(t *testing.T) {
+	s := siteFor(t)
+	var told []audit.Record
+	down := false
+	s.machine.Publish = func(_ context.Context, r audit.Record) error {
+		if down {
+			return errors.New("the bus is down")
+		}
+		told = append(told, r)
+		return nil
+	}
+	s.does(t, 0, "rehearse", "--yes")
+	chains, err := s.machine.Records.Chains(t.Context(), "account/rehearsal-")
+	require.NoError(t, err)
+	require.Len(t, chains, 1)
+	records, err := s.machine.Records.Chain(t.Context(), chains[0])
+	require.NoError(t, err)
+	require.Equal(t, records, told)
+	require.Equal(t, "rehearsed", told[len(told)-1].Kind)
+
+	down = true
+	s.does(t, 0, "rehearse", "--yes")
+	rows, err := s.machine.Rows.List(t.Context(), "unsent/")
+	require.NoError(t, err)
+	require.Len(t, rows, len(records), "each is left for reconcile")
+}
 
 // fails CALL=CODE… makes calls to the site's account fail, such as iam:CreateUser=LimitExceeded; nothing after it: no more.
 func fails(ts *testscript.TestScript, _ bool, args []string) {

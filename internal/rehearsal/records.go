@@ -20,7 +20,7 @@ func (r *Rehearsal) record(ctx context.Context, kind, text string, data any) err
 		}
 		rec.Data = b
 	}
-	if _, err := r.Records.Append(ctx, rec); err != nil {
+	if _, err := r.Record(ctx, rec); err != nil {
 		return fmt.Errorf("recording %q of the rehearsal: %w", kind, err)
 	}
 	return nil

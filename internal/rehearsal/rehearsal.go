@@ -41,8 +41,8 @@ type World struct {
 	IAM   *iamaccount.Account
 	Trail *trail.Trail
 	Clock clock.Clock
-	// Records take the evidence. Messenger and Approvers are those of the deployment.
-	Records   *audit.Book
+	// Record puts the evidence on record. Messenger and Approvers are those of the deployment.
+	Record    func(context.Context, audit.Record) (audit.Record, error)
 	Messenger approval.Messenger
 	Approvers []string
 	// By is whoever rehearses, as AWS knows them, and Account the account's id.

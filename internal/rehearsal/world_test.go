@@ -86,7 +86,7 @@ func (w *world) rehearse(ctx context.Context, wait time.Duration) (rehearsal.Rep
 	require.NoError(w.t, w.clock.Run(w.t.Context(), func(context.Context) error {
 		r := rehearsal.New(rehearsal.World{
 			AWS: w.cfg, IAM: iamaccount.New(w.cfg, w.clock), Trail: trail.New(w.cfg, w.clock), Clock: w.clock,
-			Records: audit.NewBook(objects.Objects(), w.clock), Messenger: w, Approvers: []string{"ada@example.com", "bo@example.com"},
+			Record: audit.NewBook(objects.Objects(), w.clock).Append, Messenger: w, Approvers: []string{"ada@example.com", "bo@example.com"},
 			By: "arn:aws:sts::123456789012:assumed-role/security/olga", Account: w.fake.ID(), Say: func(s string) { w.said = append(w.said, s) },
 		})
 		report, failed = r.Run(ctx, wait)

@@ -19,12 +19,21 @@ func (w *Workflow) record(ctx context.Context, r audit.Record, data any) error {
 		}
 		r.Data = b
 	}
-	stored, err := w.Records.Append(ctx, r)
-	if err != nil {
+	if _, err := w.Append(ctx, r); err != nil {
 		return fmt.Errorf("recording %q in %s: %w", r.Kind, r.Chain, err)
 	}
-	w.publish(ctx, stored)
 	return nil
+}
+
+// Append puts r on record and publishes it, and gives it as it was stored. The error is of the record alone: an event
+// that can't be published is left for reconcile.
+func (w *Workflow) Append(ctx context.Context, r audit.Record) (audit.Record, error) {
+	stored, err := w.Records.Append(ctx, r)
+	if err != nil {
+		return audit.Record{}, err
+	}
+	w.publish(ctx, stored)
+	return stored, nil
 }
 
 // recordCase appends a record about a case. key, where not empty, lets a second try find the first one's record.
