@@ -3,6 +3,7 @@ package rehearsal_test
 import (
 	"context"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,30 @@ func TestPremiseIsProven(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a rehearsal needs of whoever rehearses is told in docs/operations.md.
+func TestActionsOfWhoeverRehearses(t *testing.T) {
+	w := newWorld(t, fakeaws.Config{})
+	r, err := w.rehearse(t.Context(), patience)
+	require.NoError(t, err)
+	told, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(told), "\n## Rehearse\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	calls := 0
+	for _, c := range w.fake.Calls() {
+		if strings.HasSuffix(c.CallerARN, "/"+r.User) {
+			continue
+		}
+		calls++
+		require.Regexp(t, "[`:]"+c.Action+"`", section)
+		if !strings.HasPrefix(c.Action, "Get") && !strings.HasPrefix(c.Action, "List") && !strings.HasPrefix(c.Action, "Lookup") {
+			require.Equal(t, r.User, c.Params["UserName"], "%s changes nobody but the decoy", c.Action)
+		}
+	}
+	require.Greater(t, calls, 40)
 }
 
 // The key is not used before the deny is on: a call that got through would move last-used.
