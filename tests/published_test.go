@@ -150,3 +150,36 @@ func TestNeitherSentNorWrittenDown(t *testing.T) {
 	require.Empty(t, b.took)
 	w.proven()
 }
+
+// inTimeRows are rows as a client keeps them who heeds the end of a context.
+type inTimeRows struct{ store.Rows }
+
+func (r inTimeRows) Put(ctx context.Context, key string, version int64, body []byte) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Rows.Put(ctx, key, version, body)
+}
+
+// An event that is not published because the function's time is over is not lost with it.
+func TestAnEventIsKeptWhenTheTimeIsOver(t *testing.T) {
+	t.Parallel()
+	w, _ := one(t)
+	arn := w.clean(sunset.Request{DryRun: true})
+	w.finish()
+	b := w.listenedTo()
+	w.machine.Rows = inTimeRows{w.machine.Rows}
+	require.NoError(t, w.clock.Run(t.Context(), func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		b.down = func(audit.Record) error { cancel(); return ctx.Err() }
+		_, _ = w.machine.Functions()["reconcile"](ctx, ended(arn, "FAILED", w.clock.Now())) // most of the round is cut off
+		return nil
+	}))
+	require.Len(t, w.ofKind(sunset.CleanupChain(cleanup), "execution-ended"), 1)
+	require.Empty(t, b.took)
+	b.down = nil
+	next := w.clock.Now().Add(2 * time.Hour)
+	w.until(func() bool { return w.clock.Now().After(next) })
+	require.Len(t, b.took, 1)
+	require.Equal(t, "execution-ended", b.took[0].Kind)
+}

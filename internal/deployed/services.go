@@ -27,8 +27,9 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
 
-// publishWithin bounds how long a function waits for EventBridge: what is slower is published by reconcile.
-const publishWithin = 10 * time.Second
+// publishWithin bounds how long a function waits for EventBridge: what is slower is published by reconcile. It is short
+// because some make dozens of records a call, and approval-web has to answer within half a minute with several.
+const publishWithin = 3 * time.Second
 
 // ownServices is cfg as it reaches the deployment's own services rather than the account's.
 func ownServices(cfg aws.Config, d Deployment, c clock.Clock) aws.Config {

@@ -93,8 +93,14 @@ func (w *Workflow) publish(ctx context.Context, r audit.Record) {
 	}
 }
 
-// keepUnsent writes u down for reconcile. Where even that fails, the log is all that tells of it.
+// keepWithin is how long writing down what was not sent may take.
+const keepWithin = 5 * time.Second
+
+// keepUnsent writes u down for reconcile, also where the sending ended with the handler's time: what is left of that is
+// enough for a row. Where even that fails, the log is all that tells of it.
 func (w *Workflow) keepUnsent(ctx context.Context, u unsent) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
+	defer cancel()
 	u.Since = w.Clock.Now()
 	err := w.putUnsent(ctx, u.key(), func(have *unsent) {
 		if have.Since.IsZero() || have.Over {
