@@ -1,7 +1,9 @@
 package events_test
 
 import (
+	"go/ast"
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -24,6 +26,29 @@ func TestEveryKindOfRecordHasItsEvent(t *testing.T) {
 	for kind := range told {
 		require.Contains(t, s.kinds, kind, "no record is of kind %q, but kinds.go has it", kind)
 	}
+}
+
+// What is appended past (*workflow.Workflow).Append is published by nobody. Package audit appends manifests by itself, which
+// closing a cleanup publishes.
+func TestNothingIsAppendedUnpublished(t *testing.T) {
+	s := newSource()
+	for _, root := range []string{"../../internal", "../../cmd", "../../functions"} {
+		require.NoError(t, s.addAll(root))
+	}
+	var places []string
+	for dir, p := range s.pkgs {
+		for _, file := range p.files {
+			ast.Inspect(file, func(n ast.Node) bool {
+				if f, ok := n.(*ast.SelectorExpr); ok && f.Sel.Name == "Append" {
+					if of, ok := f.X.(*ast.SelectorExpr); ok && of.Sel.Name == "Records" {
+						places = append(places, filepath.Join(dir, filepath.Base(s.files.Position(n.Pos()).Filename)))
+					}
+				}
+				return true
+			})
+		}
+	}
+	require.Equal(t, []string{"../../internal/workflow/records.go"}, places)
 }
 
 // kindsOf gives what is found in a package workflow with this body, beside the packages that it uses.
