@@ -24,7 +24,7 @@ const (
 func quick() sunset.Settings {
 	s := sunset.DefaultSettings()
 	s.Approvers = []sunset.Approver{{Email: approver, Principals: []string{approverRole}}}
-	s.Soak, s.Notice, s.ApprovalOpen = sunset.Duration(20*time.Second), sunset.Duration(10*time.Second), sunset.Duration(12*time.Hour)
+	s.Soak, s.Notice, s.ApprovalOpen = sunset.Duration(15*time.Second), sunset.Duration(10*time.Second), sunset.Duration(12*time.Hour)
 	s.CapPercent, s.Batch = 100, 100
 	return s
 }
@@ -110,6 +110,7 @@ func (d *deployment) pausedAndStopped(t *testing.T, w *world, operator person) {
 	late, err := d.account.Join("late", fakeaws.Dead(), fakeaws.Tagged("owner", owner))
 	require.NoError(t, err)
 	before, _ := d.account.User("late")
+	d.set(func(s *sunset.Settings) { s.Notice = sunset.Duration(time.Second) })
 	operator.does(0, "pause", "--reason", "the quarter's end")
 	operator.does(0, "start", "--open-cases", "--name", "summer", "--yes", "--user", "late")
 	row := func() sunset.Case {

@@ -29,16 +29,16 @@ func upgradeInFlight(t *testing.T, m *ministack, zips map[string]string, command
 	operator := d.person(t, command, d.doors.assume("security", "starter@example.org"))
 	w := d.world(t, operator, d.person(t, command, d.doors.assume("approvers", "carol")), users, routes)
 	w.begin()
-	newer := packages(t, "2")
 	operator.does(0, "start", "--open-cases", "--name", "spring", "--yes", "--user", "retained,kept-after-deactivation")
 	d.reconciling(t)
+	newer := packagesLater(t, "2")
 
 	until(t, 150*time.Second, "the cases' soak", func() bool {
 		w.look("spring")
 		c, err := w.flow.Cases.Get(t.Context(), users["retained"].ID)
 		return err == nil && c.Stage == sunset.Soaking
 	})
-	d.upgrade(t.Context(), newer)
+	d.upgrade(t.Context(), newer())
 	w.routes = append(w.routes, route{name: "late", answer: always(sunset.ChooseDelete)})
 	operator.does(0, "start", "--open-cases", "--name", "summer", "--yes", "--user", "late")
 	until(t, 200*time.Second, "the end of both cleanups", func() bool {
