@@ -105,7 +105,8 @@ type machine struct {
 
 const approver = "approver@example.com"
 
-func newMachine(tb testing.TB, a *account) *machine {
+// newMachine puts the product on one machine; change, where given, has the last word on how.
+func newMachine(tb testing.TB, a *account, change ...func(*onemachine.Config)) *machine {
 	tb.Helper()
 	m := &machine{tb: tb, account: a, dir: tb.TempDir()}
 	dir, err := store.OpenDir(m.dir, store.NoSync())
@@ -115,7 +116,7 @@ func newMachine(tb testing.TB, a *account) *machine {
 	settings := sunset.DefaultSettings()
 	settings.Approvers = []sunset.Approver{{Email: approver}}
 	settings.CapPercent = 100
-	m.Machine, err = onemachine.Start(onemachine.Config{
+	cfg := onemachine.Config{
 		AWS: a.server.Config("us-east-1"), AccountID: a.ID(), Region: "us-east-1", Time: a.clock,
 		Objects: dir.Objects(), Rows: dir.Rows(), Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: m,
 		Settings: func(context.Context) (sunset.Settings, error) { return settings, nil },
@@ -126,7 +127,11 @@ func newMachine(tb testing.TB, a *account) *machine {
 			}
 			return nil
 		},
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	m.Machine, err = onemachine.Start(cfg)
 	require.NoError(tb, err)
 	tb.Cleanup(m.Close)
 	return m
