@@ -28,8 +28,8 @@ func (o Options) compile(ctx context.Context, functions []string, dir string) er
 	if o.Version != "" {
 		flags += " -X " + module + "/internal/lambdahost.version=" + o.Version
 	}
-	// lambda.norpc leaves out what only the retired go1.x runtime spoke, nethttpomithttp2 a protocol that no AWS API needs.
-	// https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
+	// lambda.norpc leaves out what only the retired go1.x runtime spoke, nethttpomithttp2 leaves out HTTP/2: the APIs that
+	// are called here speak HTTP/1.1 as well. https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
 	// The SDK alone is compiled without inlining (-l): a zip is a twelfth smaller, and its code waits for answers anyway.
 	args := []string{
 		"build", "-trimpath", "-buildvcs=false", "-pgo=off", "-gcflags", "github.com/aws/...=-l",
