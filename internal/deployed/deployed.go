@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -65,7 +66,20 @@ func Web(w *workflow.Workflow) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", w.Pages())
 	mux.Handle("/v1/", w.API(signedBy))
-	return mux
+	return recovered(w.Log, mux)
+}
+
+// recovered answers for a handler that panicked. Lambda would end the process without a line on what it was.
+func recovered(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				log.ErrorContext(r.Context(), "handler panicked", "function", approvalWeb, "method", r.Method, "panic", p, "stack", string(debug.Stack()))
+				http.Error(rw, "Something went wrong on our side. Please try again later, or tell the security team.", http.StatusInternalServerError)
+			}
+		}()
+		next.ServeHTTP(rw, r)
+	})
 }
 
 // signedBy is the identity that API Gateway has checked a signature for: on the routes without such a check there is none.

@@ -1,6 +1,7 @@
 package deployed_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -16,7 +17,9 @@ import (
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/deployed"
+	"github.com/iam-sunset/iam-sunset/internal/lambdahost"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
 
 // pages are what approval-web serves, behind an HTTP API, with one request that waits for ada.
@@ -30,7 +33,7 @@ type pages struct {
 func openPages(t *testing.T) *pages {
 	t.Helper()
 	p := &pages{deployment: deploy(t)}
-	p.call = httpadapter.NewV2(deployed.Web(p.workflow("approval-web"))).ProxyWithContext
+	p.call = httpadapter.NewV2(deployed.Web(p.pages())).ProxyWithContext
 	require.NoError(t, p.run(func(ctx context.Context) error {
 		user := sunset.User{ID: "AIDAOLDBATCH", Name: "old-batch", ARN: "arn:aws:iam::123456789012:user/old-batch", Created: begin().AddDate(-3, 0, 0)}
 		facts := sunset.FactsOf(sunset.Snapshot{User: user}, nil, nil, sunset.FinalDelete)
@@ -210,6 +213,25 @@ func TestKeysOfThePages(t *testing.T) {
 	require.Contains(t, made[p.env["IAM_SUNSET_LINKS_KEY"]], "kms:VerifyMac")
 	require.Contains(t, made[p.env["IAM_SUNSET_DECISIONS_KEY"]], "kms:GenerateMac")
 	require.Contains(t, made[p.env["IAM_SUNSET_DECISIONS_KEY"]], "kms:VerifyMac", "by who deletes")
+}
+
+// A page that panics answers, and the log says where, without the link.
+func TestAPanicIsAnsweredAndLogged(t *testing.T) {
+	p := openPages(t)
+	var log bytes.Buffer
+	world, err := p.world("approval-web")
+	require.NoError(t, err)
+	world.Log = lambdahost.NewLogger(&log)
+	world.Settings = func(context.Context) (sunset.Settings, error) {
+		panic("no settings for https://pages.example.com" + p.link)
+	}
+	p.call = httpadapter.NewV2(deployed.Web(workflow.NewPages(world))).ProxyWithContext
+	out := p.ask(ask{method: "GET", path: p.link})
+	require.Equal(t, http.StatusInternalServerError, out.StatusCode)
+	require.NotContains(t, out.Body, "no settings")
+	require.Contains(t, log.String(), "handler panicked")
+	require.Contains(t, log.String(), "no settings for")
+	require.NotContains(t, log.String(), strings.TrimPrefix(p.link, "/a/"))
 }
 
 func base64Of(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }

@@ -95,6 +95,14 @@ func (d *deployment) workflow(function string) *workflow.Workflow {
 	return workflow.New(w)
 }
 
+// pages is approval-web's, put together as in its process.
+func (d *deployment) pages() *workflow.Workflow {
+	d.t.Helper()
+	w, err := d.world("approval-web")
+	require.NoError(d.t, err)
+	return workflow.NewPages(w)
+}
+
 // run lets f work while time passes for its retries.
 func (d *deployment) run(f func(context.Context) error) error {
 	d.t.Helper()
