@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
@@ -11,6 +12,21 @@ import (
 
 // maxRounds bounds the handlers that work on a cursor: a cleanup that needs more has lost its way.
 const maxRounds = 500
+
+// startsAnew is the age from which a cleanup's beginning is not that of the execution at hand. Tries and redrives of its
+// first states come within 14 days and some hours; 90 days after an execution's end its name may be used again, and the
+// new one has its ARN.
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html: name
+const startsAnew = 30 * 24 * time.Hour
+
+// notAgain refuses an execution with the name of an old cleanup: that one's starter, plan and snapshots would pass for
+// its own.
+func notAgain(cleanup string, began, now time.Time) error {
+	if now.Sub(began) > startsAnew {
+		return sunset.Faultf(sunset.Invalid, "a cleanup named %s began on %s; names are not used twice, so start one of another name", cleanup, began.UTC().Format(time.DateOnly))
+	}
+	return nil
+}
 
 // longestCleanupName leaves room for "-" and a UserId in a case's execution name of at most 80 characters.
 const longestCleanupName = 58
@@ -100,6 +116,13 @@ func (w *Workflow) census(ctx context.Context, in Invocation) (Discovery, error)
 		Chain: sunset.CleanupChain(in.Name), Kind: "begun", CleanupID: in.Name, By: request.Starter, Key: "begun",
 		Text: "The cleanup began.",
 	}, map[string]any{"execution": in.Execution, "account": account, "request": request, "settings": live, "settings_digest": live.Digest()}); err != nil {
+		return Discovery{}, err
+	}
+	first, err := w.begunOf(ctx, in.Name)
+	if err != nil {
+		return Discovery{}, err
+	}
+	if err := notAgain(in.Name, first.at, now); err != nil {
 		return Discovery{}, err
 	}
 	if w, err = w.in(ctx, request.Account, sunset.AccessRead); err != nil {

@@ -33,6 +33,9 @@ func (w *Workflow) OpenCases(ctx context.Context, in Invocation) (Opening, error
 	if err != nil {
 		return Opening{}, err
 	}
+	if err := notAgain(in.Name, cleanup.Began, w.Clock.Now()); err != nil {
+		return Opening{}, err
+	}
 	settings, err := w.liveSettings(ctx, plan.Request)
 	if err != nil {
 		return Opening{}, err

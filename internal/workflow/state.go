@@ -82,25 +82,13 @@ func (s *State) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// request reads the cleanup's request strictly: the document less the keys that Tasks own.
+// request reads the cleanup's request strictly: in its first state the document is nothing else. A key that a Task owns
+// would be taken for that Task's own work of before, such as a cross-check that somebody else's cleanup once made.
 func (s State) request() (sunset.Request, error) {
-	var doc map[string]json.RawMessage
-	if len(s.input) > 0 {
-		if err := json.Unmarshal(s.input, &doc); err != nil {
-			return sunset.Request{}, sunset.Faultf(sunset.Invalid, "request: %w", err)
-		}
+	if len(s.input) == 0 {
+		return sunset.ParseRequest([]byte("{}"))
 	}
-	for _, key := range []string{"discovery", "crosscheck", "ownership", "plan", "opening", "error", "failure"} {
-		delete(doc, key)
-	}
-	b, err := json.Marshal(doc)
-	if err != nil {
-		return sunset.Request{}, sunset.Faultf(sunset.Invalid, "request: %w", err)
-	}
-	if doc == nil {
-		b = []byte("{}")
-	}
-	return sunset.ParseRequest(b)
+	return sunset.ParseRequest(s.input)
 }
 
 // keepInput makes the document of a state that was built here rather than read.
