@@ -3,13 +3,17 @@
 package emulators
 
 import (
+	"encoding/json"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/stretchr/testify/require"
 
+	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
@@ -55,7 +59,8 @@ func everyRoute(t *testing.T, m *ministack, zips map[string]string, command stri
 	d := deploy(t, m, "iam-sunset", account, quick(), zips)
 	operator := d.person(t, command, d.doors.assume("security", "starter@example.org"))
 	require.Equal(t, starter, operator.as.arn)
-	w := d.world(t, operator, d.person(t, command, d.doors.assume("approvers", "carol")), users, routes)
+	carol := d.person(t, command, d.doors.assume("approvers", "carol"))
+	w := d.world(t, operator, carol, users, routes)
 	w.begin()
 
 	plan := operator.does(0, "start", "--name", "dry", "--wait", "--output", "csv")
@@ -68,6 +73,7 @@ func everyRoute(t *testing.T, m *ministack, zips map[string]string, command stri
 	paths := w.check(t, "spring")
 	require.Equal(t, embedded(t, quick(), "spring", sunset.Request{Starter: starter}, routesAtOnce()), paths)
 	d.tellsWhatHappened(t, w, operator)
+	d.refusesStrangers(t, w, operator, carol)
 	d.pausedAndStopped(t, w, operator)
 	d.onlyThose(t)
 	d.proven(t, operator)
@@ -101,6 +107,38 @@ func (d *deployment) tellsWhatHappened(t *testing.T, w *world, operator person) 
 		}
 	}
 	require.Greater(t, told, len(w.routes), "the owner is told of each user")
+}
+
+// refusesStrangers asks the API as everybody who is no approver.
+func (d *deployment) refusesStrangers(t *testing.T, w *world, operator, carol person) {
+	t.Helper()
+	var cases []string
+	for _, name := range []string{"kept-by-decision", "deny-detached"} {
+		c, err := w.flow.Cases.Get(t.Context(), w.users[name].ID)
+		require.NoError(t, err)
+		cases = append(cases, c.ID)
+	}
+	shown := carol.does(0, append([]string{"approve"}, cases...)...)
+	for _, c := range cases {
+		require.Contains(t, shown, c)
+	}
+	operator.does(2, "approve", cases[0])
+	resp, err := http.Get(d.PagesURL + approval.RequestsPath)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusForbidden, resp.StatusCode, "unsigned")
+
+	// Past the API, the function itself believes nothing that a caller could write.
+	forged, err := json.Marshal(events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RawPath: approval.RequestsPath, Headers: map[string]string{"x-amzn-request-context": `{"authorizer":{"iam":{"userArn":"` + carol.as.arn + `"}}}`},
+		RequestContext: events.APIGatewayV2HTTPRequestContext{HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: http.MethodGet, Path: approval.RequestsPath}},
+	})
+	require.NoError(t, err)
+	answer, err := d.invoke(t.Context(), "approval-web", forged)
+	require.NoError(t, err)
+	var refused events.APIGatewayV2HTTPResponse
+	require.NoError(t, json.Unmarshal(answer, &refused))
+	require.Equal(t, http.StatusForbidden, refused.StatusCode, refused.Body)
 }
 
 // pausedAndStopped starts a cleanup while everything is paused, and stops it. A held case looks again after an hour, which
