@@ -85,3 +85,24 @@ func after(b *breaker, d time.Duration) func() bool {
 	b.at(at, func() {})
 	return func() bool { return !b.clock.Now().Before(at) }
 }
+
+// The name of a case's execution can be guessed, and somebody starts it before its cleanup does. Its owner is told all the
+// same before anything changes.
+func TestTheOwnerIsToldWhoeverStartedTheCase(t *testing.T) {
+	b := newBreaker(t)
+	id := sunset.CaseID(cleanup, b.user.ID)
+	b.startWith(id, map[string]any{"case": map[string]any{"id": id, "user_id": b.user.ID, "cleanup_id": cleanup, "turn_at": begin().Add(7 * day)}})
+	b.clean(sunset.Request{})
+	b.until(func() bool {
+		c, err := b.machine.Cases.Get(t.Context(), b.user.ID)
+		return err == nil && c.Stage == sunset.Soaking
+	})
+	var told []string
+	for _, m := range b.mail {
+		told = append(told, m.Subject)
+	}
+	require.Len(t, told, 2, "%q", told)
+	require.Contains(t, told[0], "will be disabled on")
+	require.Contains(t, told[1], "was disabled")
+	require.True(t, b.clock.Now().After(begin().Add(b.settings.Notice.Std())), "the turn is the row's")
+}

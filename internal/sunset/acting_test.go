@@ -39,3 +39,20 @@ func TestActingAs(t *testing.T) {
 		require.Equal(t, email, a.Email, arn)
 	}
 }
+
+// What a cleanup's request claims of its starter is held against what CloudTrail says.
+func TestFitsClaim(t *testing.T) {
+	const session = "arn:aws:sts::111122223333:assumed-role/iam-sunset-scheduler/4f2a"
+	for claimed, fits := range map[string]bool{
+		session: true,
+		"arn:aws:iam::111122223333:role/iam-sunset-scheduler":               true,
+		"arn:aws:iam::999999999999:role/iam-sunset-scheduler":               false,
+		"arn:aws:iam::111122223333:role/other":                              false,
+		"arn:aws:sts::111122223333:assumed-role/iam-sunset-scheduler/other": false,
+		"": false,
+	} {
+		require.Equal(t, fits, sunset.FitsClaim(claimed, session), claimed)
+	}
+	require.False(t, sunset.FitsClaim("", ""))
+	require.True(t, sunset.FitsClaim("ada@example.com", "arn:aws:sts::111122223333:assumed-role/any/ada@example.com"))
+}

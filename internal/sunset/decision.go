@@ -142,9 +142,11 @@ func named(who, email string) bool {
 	return who == email || strings.HasPrefix(who, "arn:") && strings.HasSuffix(who, "/"+email)
 }
 
-// FitsClaim reports whether somebody who started a cleanup is whom its request claims: the ARN, or a user or session that
-// is called by the address.
-func FitsClaim(claimed, who string) bool { return claimed != "" && named(who, claimed) }
+// FitsClaim reports whether somebody who started a cleanup is whom its request claims: the ARN, a session of the role, as
+// a schedule claims it, or a user or session that is called by the address.
+func FitsClaim(claimed, who string) bool {
+	return claimed != "" && (named(who, claimed) || proves(claimed, who))
+}
 
 // samePrincipal compares ARNs, taking a session of an assumed role for the role.
 func samePrincipal(a, b string) bool {

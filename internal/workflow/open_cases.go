@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -112,27 +113,27 @@ func (w *Workflow) openCase(ctx context.Context, c sunset.Case, file caseFile, s
 	if err != nil {
 		return sunset.Case{}, sunset.Faultf(sunset.Internal, "writing the input of case %s: %w", row.ID, err)
 	}
-	started, err := w.Executions.StartExecution(ctx, &sfn.StartExecutionInput{
-		StateMachineArn: &w.Alias, Name: &row.ID, Input: aws.String(string(input)),
-	})
+	_, err = w.Executions.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &w.Alias, Name: &row.ID, Input: aws.String(string(input))})
 	var exists *types.ExecutionAlreadyExists
-	switch {
-	case errors.As(err, &exists):
-		// An earlier try started it, and it has ended since.
-		return row, nil
-	case err != nil:
+	if err != nil && !errors.As(err, &exists) { // one that exists an earlier try has started
 		return sunset.Case{}, awsfault.Wrap(err, "states:StartExecution", "starting case %s", row.ID)
 	}
-	if row.Execution == "" {
-		if row, err = w.Cases.Update(ctx, row.UserID, row.ID, func(c *sunset.Case) error {
-			c.Execution = aws.ToString(started.ExecutionArn)
-			return nil
-		}); err != nil {
-			return sunset.Case{}, err
-		}
-		return row, w.tellNotice(ctx, row, file, s)
+	if row.Execution != "" || !row.Open() {
+		return row, nil
 	}
-	return row, nil
+	// Whoever dies in between tells the owner twice, and never not at all.
+	if err := w.tellNotice(ctx, row, file, s); err != nil {
+		return sunset.Case{}, err
+	}
+	return w.Cases.Update(ctx, row.UserID, row.ID, func(c *sunset.Case) error {
+		c.Execution = w.executionARN(row.ID)
+		return nil
+	})
+}
+
+// executionARN is that of an execution of ours, by its name.
+func (w *Workflow) executionARN(name string) string {
+	return strings.Replace(w.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + name
 }
 
 func (w *Workflow) tellNotice(ctx context.Context, c sunset.Case, file caseFile, s sunset.Settings) error {

@@ -98,7 +98,7 @@ func (w *Workflow) adopt(ctx context.Context, c sunset.Case) error {
 	if err != nil || !cleanup.Settled {
 		return err
 	}
-	arn := strings.Replace(w.StateMachine, ":stateMachine:", ":execution:", 1) + ":" + c.ID
+	arn := w.executionARN(c.ID)
 	_, err = w.Executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
 	var gone *types.ExecutionDoesNotExist
 	switch {
