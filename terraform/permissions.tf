@@ -21,7 +21,7 @@ locals {
   puts_rows = {
     approval-web         = ["decision", "request", "token", "unsent"]
     delete-all-artifacts = ["case", "request", "unsent"]
-    disable              = ["case", "request", "turns", "unsent"]
+    disable              = ["case", "turns", "unsent"]
     discover             = ["cleanup", "unsent"]
     log                  = ["case", "cleanup", "request", "unsent"]
     open-cases           = ["case", "cleanup", "unsent"]

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
+	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/require"
 )
 
@@ -23,6 +24,7 @@ import (
 type rolePlan struct {
 	prefix      string
 	policies    map[string]string            // by function: the document
+	members     map[string]memberRolePlan    // by access: the roles of a member account
 	environment map[string]map[string]string // by function; what only AWS will tell is there and empty
 
 	bucket, settingsBucket, settingsKey, table, topic, bus string
@@ -30,25 +32,30 @@ type rolePlan struct {
 	keyGrants map[string]map[string][]string
 }
 
-// planRoles asks Terraform. Nothing is made.
-func planRoles(t *testing.T) rolePlan {
+// What the deployment protects, beside its own roles.
+const (
+	protectedPath = "/break-glass/"
+	protectedTag  = "break-glass"
+	ownPrincipal  = "arn:aws:iam::123456789012:user/pipelines/deployer"
+)
+
+// planned is what Terraform would make of the module in a folder of terraform's, in an account. Nothing is made.
+func planned(t *testing.T, module, account string, variables ...string) *tfjson.Plan {
 	t.Helper()
 	sts := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "text/xml")
 		_, _ = io.WriteString(rw, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>`+
-			`<Arn>arn:aws:iam::123456789012:role/deployer</Arn><UserId>AROA1:deployer</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+			`<Arn>arn:aws:iam::`+account+`:role/deployer</Arn><UserId>AROA1:deployer</UserId><Account>`+account+`</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
 	}))
 	defer sts.Close()
 	copied := t.TempDir()
-	dir := filepath.Join(copied, "terraform")
-	require.NoError(t, os.CopyFS(dir, os.DirFS("../terraform")))
+	dir := filepath.Join(copied, "terraform", module)
+	require.NoError(t, os.CopyFS(filepath.Join(copied, "terraform"), os.DirFS("../terraform")))
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, ".terraform")))
 	_ = os.Remove(filepath.Join(dir, ".terraform.lock.hcl")) // there is one only where somebody ran terraform by hand
 	require.NoError(t, os.CopyFS(filepath.Join(copied, "statemachine"), os.DirFS("../statemachine")))
-	functions, err := os.ReadDir("../functions")
-	require.NoError(t, err)
-	for _, f := range functions {
-		require.NoError(t, os.WriteFile(filepath.Join(copied, f.Name()+".zip"), []byte(f.Name()), 0o600))
+	for _, f := range functionNames(t) {
+		require.NoError(t, os.WriteFile(filepath.Join(copied, f+".zip"), []byte(f), 0o600))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "offline.tf"), fmt.Appendf(nil, `provider "aws" {
   region                      = "us-east-1"
@@ -65,10 +72,38 @@ func planRoles(t *testing.T) rolePlan {
 	tf, err := tfexec.NewTerraform(dir, path)
 	require.NoError(t, err)
 	require.NoError(t, tf.Init(t.Context()), "terraform found no provider: where its registry can't be reached, a mirror has to be configured")
-	_, err = tf.Plan(t.Context(), tfexec.Refresh(false), tfexec.Out("plan"), tfexec.Var("packages_dir="+copied), tfexec.Var("mail_from=iam-sunset@example.com"))
+	options := []tfexec.PlanOption{tfexec.Refresh(false), tfexec.Out("plan")}
+	for _, v := range variables {
+		options = append(options, tfexec.Var(strings.ReplaceAll(v, "PACKAGES", copied)))
+	}
+	_, err = tf.Plan(t.Context(), options...)
 	require.NoError(t, err)
 	shown, err := tf.ShowPlanFile(t.Context(), filepath.Join(dir, "plan"))
 	require.NoError(t, err)
+	return shown
+}
+
+func functionNames(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir("../functions")
+	require.NoError(t, err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// planRoles asks Terraform for a deployment with all that adds to what roles allow or deny.
+func planRoles(t *testing.T) rolePlan {
+	t.Helper()
+	settings, err := json.Marshal(map[string]any{"accounts": []any{map[string]any{
+		"id": memberID, "external_id": externalID, "roles": map[string]string{"read": memberRole("read"), "change": memberRole("change"), "delete": memberRole("delete")},
+	}}})
+	require.NoError(t, err)
+	shown := planned(t, "", "123456789012", "packages_dir=PACKAGES", "mail_from=iam-sunset@example.com", "settings="+string(settings),
+		`protected_paths=["`+protectedPath+`"]`, "protected_tag_key="+protectedTag, `own_principals=["`+ownPrincipal+`"]`)
+	functions := functionNames(t)
 
 	p := rolePlan{prefix: "iam-sunset-", policies: map[string]string{}, environment: map[string]map[string]string{}, keyGrants: map[string]map[string][]string{}}
 	for _, c := range shown.ResourceChanges {
@@ -104,6 +139,7 @@ func planRoles(t *testing.T) rolePlan {
 	for what, name := range map[string]string{"bucket": p.bucket, "settings": p.settingsBucket, "key": p.settingsKey, "table": p.table, "topic": p.topic, "bus": p.bus} {
 		require.NotEmpty(t, name, what)
 	}
+	p.members = planMember(t)
 	return p
 }
 
@@ -145,12 +181,12 @@ func (p rolePlan) grant(t *testing.T, key, document string) {
 		if s.Effect != "Allow" {
 			continue
 		}
-		for _, arn := range listed(s.Principal) {
+		for _, arn := range texts(s.Principal) {
 			_, function, ok := strings.Cut(arn, ":role/"+p.prefix)
 			if !ok {
 				continue
 			}
-			for _, action := range listed(s.Action) {
+			for _, action := range texts(s.Action) {
 				if p.keyGrants[key] == nil {
 					p.keyGrants[key] = map[string][]string{}
 				}
@@ -162,8 +198,8 @@ func (p rolePlan) grant(t *testing.T, key, document string) {
 	}
 }
 
-// listed is what a policy writes as one text or as several; of principals those that are AWS's.
-func listed(raw json.RawMessage) []string {
+// texts is what a policy writes as one text or as several; of principals those that are AWS's.
+func texts(raw json.RawMessage) []string {
 	var one string
 	if json.Unmarshal(raw, &one) == nil {
 		return []string{one}
@@ -174,7 +210,7 @@ func listed(raw json.RawMessage) []string {
 	}
 	var named struct{ AWS json.RawMessage }
 	if json.Unmarshal(raw, &named) == nil && named.AWS != nil {
-		return listed(named.AWS)
+		return texts(named.AWS)
 	}
 	return nil
 }

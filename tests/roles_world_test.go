@@ -23,6 +23,7 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakecloud"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
+	"github.com/iam-sunset/iam-sunset/internal/lambdahost"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
@@ -47,11 +48,41 @@ func (l *callLog) add(m made) {
 // test is the principal of the test itself, who looks into the stores; what it calls is nobody's.
 const tester = "the-test"
 
+// stage is where the functions of one world act: the deployment's services, and the functions once more, each under its
+// role, to be called out of turn.
+type stage struct {
+	cloud     *fakecloud.Cloud
+	functions map[string]lambdahost.Function
+	web       http.Handler
+	as        map[string]aws.Config
+	// apart says that what is called here is not counted: it is meant to be denied.
+	apart bool
+	// member, where there is one, is the other account that is cleaned up.
+	member *fakeaws.Account
+}
+
+// stages are the worlds under roles of a test run.
+type stages struct {
+	mu sync.Mutex
+	by map[*world]*stage
+}
+
+func (s *stages) of(w *world) *stage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.by[w] == nil {
+		s.by[w] = &stage{functions: map[string]lambdahost.Function{}, as: map[string]aws.Config{}}
+	}
+	return s.by[w]
+}
+
 // underRoles gives every function of a world its role from the plan, in the account that is cleaned up and in the
 // deployment, and puts the deployment's stores onto AWS's wire. At the world's end its calls are added to log.
-func (p rolePlan) underRoles(log *callLog) func(*world, *onemachine.Config) {
+func (p rolePlan) underRoles(log *callLog, all *stages) func(*world, *onemachine.Config) {
 	return func(w *world, config *onemachine.Config) {
 		cloud := fakecloud.New(fakecloud.Config{Region: config.Region, Account: w.account.ID(), Now: w.clock.Now})
+		on := all.of(w)
+		on.cloud = cloud
 		data := "arn:aws:kms:us-east-1:123456789012:key/data"
 		cloud.CreateBucket(p.bucket, fakecloud.Bucket{WriteOnce: true, Lock: 400 * day, KMSKey: data})
 		cloud.CreateBucket(p.settingsBucket, fakecloud.Bucket{KMSKey: data})
@@ -63,12 +94,17 @@ func (p rolePlan) underRoles(log *callLog) func(*world, *onemachine.Config) {
 		known := map[string]string{
 			"IAM_SUNSET_DECISIONS_KEY": cloud.CreateKey("HMAC_256"), "IAM_SUNSET_LINKS_KEY": cloud.CreateKey("HMAC_256"),
 			"IAM_SUNSET_SEALING_KEY": cloud.CreateKey("ECC_NIST_P256"),
+			// These AWS alone will tell; what is used here is the engine's.
+			"IAM_SUNSET_PAGES_URL": "https://pages.example.com", "IAM_SUNSET_ALIAS": "arn:aws:states:us-east-1:123456789012:stateMachine:iam-sunset:current",
 		}
 		server, err := cloud.Serve("127.0.0.1:0")
 		require.NoError(w.t, err)
 		w.t.Cleanup(func() {
 			_ = server.Close()
-			p.gather(w, cloud, known, log)
+			on.keptAsWritten(w, p.bucket)
+			if !on.apart {
+				p.gather(w, on, known, log)
+			}
 		})
 		known["IAM_SUNSET_ENDPOINT_URL"] = server.URL
 
@@ -85,6 +121,7 @@ func (p rolePlan) underRoles(log *callLog) func(*world, *onemachine.Config) {
 			cloud.Admit(function, sdk)
 			cfg := account.Copy()
 			cfg.Credentials = credentials.StaticCredentialsProvider{Value: sdk}
+			on.as[function] = cfg
 			return cfg
 		}
 		var mounted sync.Once
@@ -115,6 +152,7 @@ func (p rolePlan) underRoles(log *callLog) func(*world, *onemachine.Config) {
 				}
 				return base.StartedBy(ctx, execution, began)
 			}
+			on.host(function, workflow.New(x))
 			return x
 		}
 		own, err := deployed.World(tester, func(name string) string {
@@ -132,6 +170,14 @@ func (p rolePlan) underRoles(log *callLog) func(*world, *onemachine.Config) {
 			}
 		}
 	}
+}
+
+func (on *stage) host(function string, w *workflow.Workflow) {
+	if f, ok := w.Functions()[function]; ok {
+		on.functions[function] = f
+		return
+	}
+	on.web = deployed.Web(w)
 }
 
 // heardByPeople sends a message by the deployment's services, and then people act on it.
@@ -168,8 +214,8 @@ func mount(w *world, cloud *fakecloud.Cloud, engine string) {
 }
 
 // gather adds what the functions of a world called.
-func (p rolePlan) gather(w *world, cloud *fakecloud.Cloud, known map[string]string, log *callLog) {
-	for _, c := range cloud.Calls() {
+func (p rolePlan) gather(w *world, on *stage, known map[string]string, log *callLog) {
+	for _, c := range on.cloud.Calls() {
 		if c.Principal != tester {
 			resource := c.Resource
 			for name, arn := range known {
@@ -185,6 +231,15 @@ func (p rolePlan) gather(w *world, cloud *fakecloud.Cloud, known map[string]stri
 		if ok && c.Permission != "" {
 			function, _, _ := strings.Cut(role, "/")
 			log.add(made{function: function, action: c.Permission, resource: c.Resource, failed: c.Error})
+		}
+	}
+	if on.member == nil {
+		return
+	}
+	for _, c := range on.member.Calls() {
+		if role, ok := strings.CutPrefix(c.CallerARN, "arn:aws:sts::"+memberID+":assumed-role/"); ok && c.Permission != "" {
+			role, _, _ = strings.Cut(role, "/")
+			log.add(made{function: role, action: c.Permission, resource: c.Resource, failed: c.Error})
 		}
 	}
 }

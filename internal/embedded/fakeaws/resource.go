@@ -48,6 +48,9 @@ func (r *request) aboutTarget(resource string) map[string]string {
 	if arn := r.get("PolicyArn"); arn != "" {
 		facts["iam:policyarn"] = arn
 	}
+	if r.has("ExternalId") {
+		facts["sts:externalid"] = r.get("ExternalId")
+	}
 	for name := range r.params {
 		if strings.HasPrefix(name, "Tags.member.") && strings.HasSuffix(name, ".Key") || strings.HasPrefix(name, "TagKeys.member.") {
 			facts["aws:tagkeys"] = strings.Trim(facts["aws:tagkeys"]+"\n"+r.params.Get(name), "\n")

@@ -147,9 +147,6 @@ func (a *Account) assumeRole(r *request) (any, error) {
 // trusts judges a role's trust in a caller, who may be of another account, and its conditions, the external id's too.
 func (a *Account) trusts(assumed *role, r *request) bool {
 	facts := a.conditionFacts(r.caller, r)
-	if r.has("ExternalId") {
-		facts["sts:externalid"] = r.get("ExternalId")
-	}
 	trusted := false
 	for _, s := range a.document(assumed.trust).Statement {
 		if !s.covers("sts:AssumeRole", "", facts) || !r.caller.among(principals(s.Principal)) {
