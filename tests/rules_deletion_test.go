@@ -228,3 +228,23 @@ func TestADecisionIsNotReplayed(t *testing.T) {
 	b.until(func() bool { return b.clock.Now().After(r.Issued.Add(2 * day)) })
 	b.untouched()
 }
+
+// A row put back from a backup, or changed by somebody, can forget that a person asked to have the user back: its records
+// don't.
+func TestARescueThatItsRowForgotStillCounts(t *testing.T) {
+	b := newBreaker(t)
+	before := b.stateOf(victim)
+	b.at(begin().Add(2*day), func() {
+		require.NoError(t, b.machine.Rescue(context.Background(), b.user.ID, "owner@example.com", "the report runs once a year"))
+		b.row("case/"+b.user.ID, func(c map[string]any) {
+			require.Contains(t, c, "rescue")
+			delete(c, "rescue")
+		})
+	})
+	b.clean(sunset.Request{})
+	b.finish()
+	c := b.caseOf(b.user.ID)
+	require.Equal(t, sunset.Restored, c.Outcome, b.dump(c))
+	require.Contains(t, c.Reason, "owner@example.com")
+	require.Equal(t, timeless(before), timeless(b.stateOf(victim)))
+}

@@ -156,6 +156,9 @@ func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, file caseFi
 		return f, err
 	}
 	f.Disabled = story.listening
+	if f.Case.Rescue == nil {
+		f.Case.Rescue = story.rescue // a row put back from a backup has forgotten it
+	}
 	began, err := w.prove(ctx, c.CleanupID)
 	if err != nil {
 		return f, err

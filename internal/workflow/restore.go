@@ -64,6 +64,13 @@ func (w *Workflow) whyRestore(ctx context.Context, c sunset.Case, s sunset.Setti
 	if c.Rescue != nil {
 		return fmt.Sprintf("%s asked to have it back: %s", c.Rescue.By, c.Rescue.Reason), nil
 	}
+	story, err := w.storyOf(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	if story.rescue != nil {
+		return story.rescue.Reason, nil
+	}
 	caller, err := w.IAM.Caller(ctx)
 	if err != nil {
 		return "", err

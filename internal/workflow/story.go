@@ -17,6 +17,8 @@ type story struct {
 	lifted bool
 	// unproven says that a deletion was tried last and refused because nobody knows who started the cleanup.
 	unproven bool
+	// rescue is what a person asked for, whatever has become of the row since; nil if nobody did.
+	rescue *sunset.Rescue
 }
 
 func (w *Workflow) storyOf(ctx context.Context, c sunset.Case) (story, error) {
@@ -29,6 +31,8 @@ func (w *Workflow) storyOf(ctx context.Context, c sunset.Case) (story, error) {
 		switch r.Kind {
 		case "disabled", "soak-again":
 			s.listening, s.unproven = r.At, false
+		case "rescue":
+			s.rescue = &sunset.Rescue{By: r.By, Reason: r.Text, At: r.At}
 		case "deletion-refused":
 			var refused struct {
 				Refusals []sunset.Refusal `json:"refusals"`
