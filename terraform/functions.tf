@@ -69,7 +69,9 @@ resource "aws_iam_role_policy" "function" {
 
 # CloudTrail answers two requests a second in a region, and IAM's rates are not published: crosscheck-cloudtrail runs once,
 # and of wait-soak and delete-all-artifacts no more at once than the account bears beside everybody else who asks. Whoever
-# finds no room is tried again by the definition.
+# finds no room is tried again by the definition. Rounds of reconcile follow each other, since a hundred cases that are
+# stopped at once make a hundred events, and two rounds side by side would tell approvers twice; Lambda keeps what waits for
+# hours: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 module "function" {
   source   = "./modules/function"
   for_each = local.functions

@@ -39,7 +39,8 @@ resource "aws_cloudwatch_event_rule" "failed" {
     "detail-type" = ["Step Functions Execution Status Change"]
     detail = {
       status          = ["ABORTED", "FAILED", "TIMED_OUT"]
-      stateMachineArn = [{ prefix = local.machine_arn }]
+      # Not whatever begins alike: another deployment's name may.
+      stateMachineArn = [local.machine_arn, { prefix = "${local.machine_arn}:" }]
     }
   })
 }

@@ -319,6 +319,7 @@ variable "reserved_concurrency" {
   type        = map(number)
   default = {
     crosscheck-cloudtrail = 1
+    reconcile             = 1
     wait-soak             = 10
     delete-all-artifacts  = 10
   }

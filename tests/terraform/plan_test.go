@@ -134,7 +134,7 @@ func TestPlan(t *testing.T) {
 		for f, n := range map[string]int{"approval-web": 29, "discover": 900, "wait-soak": 900} {
 			assert.EqualValues(t, n, lambdas[f].After["timeout"], f)
 		}
-		for f, n := range map[string]int{"crosscheck-cloudtrail": 1, "wait-soak": 10, "delete-all-artifacts": 10, "disable": -1} {
+		for f, n := range map[string]int{"crosscheck-cloudtrail": 1, "reconcile": 1, "wait-soak": 10, "delete-all-artifacts": 10, "disable": -1} {
 			assert.EqualValues(t, n, lambdas[f].After["reserved_concurrent_executions"], f)
 		}
 		for f, access := range map[string]sunset.Access{"discover": sunset.AccessRead, "disable": sunset.AccessChange, "restore": sunset.AccessChange, "delete-all-artifacts": sunset.AccessDelete} {
@@ -206,12 +206,15 @@ func TestPlan(t *testing.T) {
 		var pattern struct {
 			Source []string `json:"source"`
 			Detail struct {
-				Status []string `json:"status"`
+				Status        []string `json:"status"`
+				StateMachines []any    `json:"stateMachineArn"`
 			} `json:"detail"`
 		}
 		require.NoError(t, json.Unmarshal([]byte(p.one(t, "aws_cloudwatch_event_rule.failed").text(t, "event_pattern")), &pattern))
 		assert.Equal(t, []string{"aws.states"}, pattern.Source)
 		assert.Equal(t, []string{"ABORTED", "FAILED", "TIMED_OUT"}, pattern.Detail.Status)
+		machine := "arn:aws:states:" + region + ":" + account + ":stateMachine:iam-sunset"
+		assert.Equal(t, []any{machine, map[string]any{"prefix": machine + ":"}}, pattern.Detail.StateMachines, "another deployment's must not match")
 		assert.Contains(t, p.refersTo(t, "aws_cloudwatch_event_target.failed_evidence", "arn"), `module.function["reconcile"].alias_arn`)
 		assert.Contains(t, p.refersTo(t, "aws_cloudwatch_event_target.failed_team", "arn"), "aws_sns_topic.team.arn")
 		assert.Nil(t, p.one(t, "aws_cloudwatch_event_target.failed_evidence").After["input"])
