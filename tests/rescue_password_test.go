@@ -76,3 +76,26 @@ func TestAnExpiredCaseIsRescued(t *testing.T) {
 	require.Equal(t, timeless(before), timeless(after))
 	w.proven()
 }
+
+// Somebody deletes a user by hand that an expired case had left disabled: a rescue finds that out and ends the case, so
+// that nobody is asked about it any more.
+func TestARescueOfAUserThatIsGone(t *testing.T) {
+	t.Parallel()
+	b := newBreaker(t, bare())
+	b.people = nil
+	b.clean(sunset.Request{})
+	b.finish()
+	require.Equal(t, sunset.Lapsed, b.caseOf(b.user.ID).Outcome)
+	b.somebody("DeleteUserPolicy", "UserName", victim, "PolicyName", sunset.DenyPolicyName)
+	b.somebody("DeleteUser", "UserName", victim)
+
+	require.NoError(t, b.clock.Run(t.Context(), func(ctx context.Context) error {
+		return b.machine.Rescue(ctx, b.user.ID, "ops", "somebody came back from leave")
+	}))
+	_, there := b.account.User(victim)
+	require.False(t, there)
+	c := b.caseOf(b.user.ID)
+	require.Equal(t, sunset.Skipped, c.Outcome)
+	require.False(t, c.LeftDisabled())
+	b.proven()
+}

@@ -37,6 +37,11 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 		if !c.Open() && !c.LeftDisabled() {
 			return nil // an earlier try has put it back
 		}
+		if over {
+			if gone, err := w.goneMeanwhile(ctx, c); err != nil || gone {
+				return err
+			}
+		}
 		return w.putBack(ctx, c, why)
 	}); err != nil {
 		if now, again := w.Cases.Get(ctx, userID); again == nil && now.ID == c.ID && now.Lease != nil && now.Lease.Holder != holder {
@@ -49,13 +54,26 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 		return nil
 	}
 	// No execution is left that would say how the case ended now.
-	if c, err = w.Cases.Get(ctx, userID); err != nil || c.Outcome != sunset.Rescued {
+	if c, err = w.Cases.Get(ctx, userID); err != nil || c.Outcome != sunset.Rescued && c.Outcome != sunset.Skipped {
 		return err
 	}
 	if err := w.recordClosed(ctx, c); err != nil {
 		return err
 	}
 	return w.tellEnd(ctx, c)
+}
+
+// goneMeanwhile ends a case that had left its user disabled where somebody has deleted the user since.
+func (w *Workflow) goneMeanwhile(ctx context.Context, c sunset.Case) (bool, error) {
+	if _, err := w.callerFor(ctx, c); err != nil {
+		return false, err
+	}
+	_, found, err := w.IAM.Find(ctx, c.UserID, c.UserName)
+	if err != nil || found {
+		return false, err
+	}
+	_, err = w.end(ctx, c, sunset.Skipped, "no user has the id "+c.UserID+" any more, so nothing could be put back")
+	return true, err
 }
 
 // NewPassword gives a rescued user, whose login profile was removed when it was disabled, a new one with a one-time
