@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,8 +17,17 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
+// Of terraform there is a stand-in on the PATH.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"iam-sunset": main, "on-fake": onFake, "terraform": standInTerraform})
+	stands, err := filepath.Abs("testdata/bin")
+	if err == nil {
+		err = os.Setenv("PATH", stands+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	testscript.Main(m, map[string]func(){"iam-sunset": main, "on-fake": onFake})
 }
 
 func TestScripts(t *testing.T) {
