@@ -38,7 +38,7 @@ resource "aws_cloudwatch_event_rule" "failed" {
     source        = ["aws.states"]
     "detail-type" = ["Step Functions Execution Status Change"]
     detail = {
-      status          = ["ABORTED", "FAILED", "TIMED_OUT"]
+      status = ["ABORTED", "FAILED", "TIMED_OUT"]
       # Not whatever begins alike: another deployment's name may.
       stateMachineArn = [local.machine_arn, { prefix = "${local.machine_arn}:" }]
     }
