@@ -73,6 +73,15 @@ func (o deployOptions) deploy(ctx context.Context) error {
 	if err := t.Init(ctx, o.Options); err != nil {
 		return hintedDeploying(err)
 	}
+	if o.destroy {
+		switch goes, err := t.Removable(ctx); {
+		case err != nil:
+			return hintedDeploying(err)
+		case len(goes) == 0:
+			progress.stop()
+			return writeLines(o.around.stdout, []string{"Nothing is deployed that could be taken down."})
+		}
+	}
 	running, err := o.running(ctx, t, folder)
 	if err != nil {
 		return hintedDeploying(err)
@@ -93,8 +102,6 @@ func (o deployOptions) deploy(ctx context.Context) error {
 	switch {
 	case o.planOnly:
 		return writeLines(o.around.stderr, []string{"Nothing was changed: this was the plan alone."})
-	case len(plan.Changes) == 0 && o.destroy:
-		return nil
 	case len(plan.Changes) > 0:
 		if err := o.confirm(ctx, o.yes, question(plan, o.destroy)); err != nil {
 			return err
@@ -247,6 +254,7 @@ func hintedDeploying(err error) error {
 	}{
 		{deploying.ErrNoTerraform, "install Terraform " + deploying.Oldest + " or newer: https://developer.hashicorp.com/terraform/install"},
 		{deploying.ErrTooOld, "install Terraform " + deploying.Oldest + " or newer: https://developer.hashicorp.com/terraform/install"},
+		{deploying.ErrWorkspace, "choose it by terraform workspace select, and unset TF_WORKSPACE"},
 		{deploying.ErrNoModule, "run it in a clone of the repository, or name the folder: --dir terraform"},
 		{deploying.ErrLocked, "somebody else is deploying: wait until they are done; terraform force-unlock is for a lock whose owner is gone"},
 		{deploying.ErrNoProvider, "check the network, and which registry or mirror your Terraform CLI configuration names"},

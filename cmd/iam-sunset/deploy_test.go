@@ -34,6 +34,17 @@ func TestDeployWithoutTerraform(t *testing.T) {
 	require.Empty(t, stdout.String())
 }
 
+// terraform-exec would deploy into another workspace than was meant.
+func TestDeployIntoAWorkspaceOfTheEnvironment(t *testing.T) {
+	noAWS(t)
+	t.Setenv("TF_WORKSPACE", "production")
+	var stdout, stderr bytes.Buffer
+	dir := configuration(t, map[string]string{"main.tf": ""})
+	require.Equal(t, 2, run(t.Context(), []string{"deploy", "--dir", dir}, surroundings{stdout: &stdout, stderr: &stderr, clock: clock.Wall{}}))
+	require.Equal(t, "iam-sunset: TF_WORKSPACE is set, and is not heeded here\nhint: choose it by terraform workspace select, and unset TF_WORKSPACE\n", stderr.String())
+	require.NoFileExists(t, filepath.Join(dir, "calls"))
+}
+
 // Whoever interrupts an apply has Terraform end by itself, and write down how far it came.
 func TestInterruptedApplyEndsTerraformInOrder(t *testing.T) {
 	plan := `{"format_version":"1.2","resource_changes":[{"address":"aws_sns_topic.team","mode":"managed","type":"aws_sns_topic","name":"team","change":{"actions":["create"],"after":{}}}]}`

@@ -88,9 +88,6 @@ func isOrAre(n int, what string) string {
 func (o deployOptions) show(ctx context.Context, t *deploying.Terraform, p deploying.Plan, f inFlight) error {
 	out := o.around.stdout
 	if len(p.Changes) == 0 {
-		if o.destroy {
-			return writeLines(out, []string{"Nothing is deployed that could be taken down."})
-		}
 		return writeLines(out, []string{"Nothing to do: what is deployed is as configured."})
 	}
 	var rows []table.Row

@@ -28,6 +28,7 @@ var (
 	ErrNoTerraform = errors.New("there is no terraform on the PATH")
 	ErrTooOld      = errors.New("this terraform is too old")
 	ErrNoModule    = errors.New("there is no Terraform configuration")
+	ErrWorkspace   = errors.New("TF_WORKSPACE is set")
 )
 
 // interruptWithin is how long Terraform may take to end after it was interrupted: what it is making it makes, and writes
@@ -56,6 +57,10 @@ func Open(ctx context.Context, dir string, say func(string)) (*Terraform, error)
 	}
 	if found, err := filepath.Glob(filepath.Join(dir, "*.tf")); err != nil || len(found) == 0 {
 		return nil, sunset.Faultf(sunset.Invalid, "%w in %s", ErrNoModule, dir)
+	}
+	// terraform-exec takes it out of the environment, and would deploy into another workspace than was meant.
+	if os.Getenv("TF_WORKSPACE") != "" {
+		return nil, sunset.Faultf(sunset.Invalid, "%w, and is not heeded here", ErrWorkspace)
 	}
 	tf, err := tfexec.NewTerraform(dir, program)
 	if err != nil {
@@ -109,13 +114,9 @@ func (t *Terraform) Plan(ctx context.Context, o Options, folder string) (Plan, e
 // PlanDestroy plans to take down everything but what Kept lists. Nothing at all is planned where there is nothing to
 // take down.
 func (t *Terraform) PlanDestroy(ctx context.Context, o Options, folder string) (Plan, error) {
-	state, err := t.state(ctx)
-	if err != nil {
+	goes, err := t.Removable(ctx)
+	if err != nil || len(goes) == 0 {
 		return Plan{}, err
-	}
-	goes, _ := split(state)
-	if len(goes) == 0 {
-		return Plan{}, nil
 	}
 	options := []tfexec.PlanOption{tfexec.Destroy(true)}
 	for _, address := range goes {
@@ -173,6 +174,13 @@ func (t *Terraform) Output(ctx context.Context, name string) (value json.RawMess
 func (t *Terraform) Deployed(ctx context.Context) (bool, error) {
 	state, err := t.state(ctx)
 	return len(state) > 0, err
+}
+
+// Removable lists the addresses of what PlanDestroy takes down, and Kept of what it leaves.
+func (t *Terraform) Removable(ctx context.Context) ([]string, error) {
+	state, err := t.state(ctx)
+	goes, _ := split(state)
+	return goes, err
 }
 
 // Kept lists the addresses of what PlanDestroy leaves.
