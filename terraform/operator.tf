@@ -6,7 +6,7 @@ locals {
       Effect    = "Allow"
       Action    = "states:StartExecution"
       Resource  = local.machine_arn
-      Condition = { StringEquals = { "states:StateMachineQualifier" = local.alias } }
+      Condition = { "ForAnyValue:StringEquals" = { "states:StateMachineQualifier" = [local.alias] } }
     },
     {
       Sid      = "Watch"

@@ -92,7 +92,7 @@ locals {
 
       # A version's or alias's permission is that of the machine, narrowed by its qualifier.
       # https://docs.aws.amazon.com/step-functions/latest/dg/auth-version-alias.html
-      { functions = ["open-cases"], actions = ["states:StartExecution"], resources = [local.machine_arn], condition = jsonencode({ StringEquals = { "states:StateMachineQualifier" = local.alias } }) },
+      { functions = ["open-cases"], actions = ["states:StartExecution"], resources = [local.machine_arn], condition = jsonencode({ "ForAnyValue:StringEquals" = { "states:StateMachineQualifier" = [local.alias] } }) },
       { functions = ["reconcile"], actions = ["states:ListExecutions"], resources = [local.machine_arn] },
       { functions = ["reconcile"], actions = ["states:DescribeExecution"], resources = [local.executions_arn] },
       # AWS knows no resource for it: the token itself says which execution.

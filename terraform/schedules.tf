@@ -104,7 +104,7 @@ resource "aws_iam_role_policy" "scheduler" {
       Effect    = "Allow"
       Action    = "states:StartExecution"
       Resource  = local.machine_arn
-      Condition = { StringEquals = { "states:StateMachineQualifier" = local.alias } }
+      Condition = { "ForAnyValue:StringEquals" = { "states:StateMachineQualifier" = [local.alias] } }
     }]
   })
 }

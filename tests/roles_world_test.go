@@ -45,7 +45,10 @@ func (l *callLog) add(m made) {
 	l.calls[m]++
 }
 
-// test is the principal of the test itself, who looks into the stores; what it calls is nobody's.
+// dataKey is what buckets and the topic are encrypted with: S3 and SNS ask for it in the caller's name.
+const dataKey = "arn:aws:kms:us-east-1:123456789012:key/data"
+
+// tester is the principal of the test itself, who looks into the stores; what it calls is nobody's.
 const tester = "the-test"
 
 // stage is where the functions of one world act: the deployment's services, and the functions once more, each under its
@@ -83,12 +86,11 @@ func (p rolePlan) underRoles(log *callLog, all *stages) func(*world, *onemachine
 		cloud := fakecloud.New(fakecloud.Config{Region: config.Region, Account: w.account.ID(), Now: w.clock.Now})
 		on := all.of(w)
 		on.cloud = cloud
-		data := "arn:aws:kms:us-east-1:123456789012:key/data"
-		cloud.CreateBucket(p.bucket, fakecloud.Bucket{WriteOnce: true, Lock: 400 * day, KMSKey: data})
-		cloud.CreateBucket(p.settingsBucket, fakecloud.Bucket{KMSKey: data})
+		cloud.CreateBucket(p.bucket, fakecloud.Bucket{WriteOnce: true, Lock: 400 * day, KMSKey: dataKey})
+		cloud.CreateBucket(p.settingsBucket, fakecloud.Bucket{KMSKey: dataKey})
 		cloud.SetObject(p.settingsBucket, p.settingsKey, []byte("{}"))
 		cloud.CreateTable(p.table, fakecloud.Table{})
-		cloud.CreateTopic(p.topic, data)
+		cloud.CreateTopic(p.topic, dataKey)
 		cloud.CreateBus(p.bus)
 		cloud.VerifyIdentity("example.com")
 		known := map[string]string{
