@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -40,6 +41,31 @@ func TestARehearsalIsPublished(t *testing.T) {
 	rows, err := s.machine.Rows.List(t.Context(), "unsent/")
 	require.NoError(t, err)
 	require.Len(t, rows, len(records), "each is left for reconcile")
+}
+
+// Whoever interrupts a rehearsal is told what became of the decoy.
+func TestInterruptedRehearsal(t *testing.T) {
+	s := siteFor(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	mend := s.account.Fail(fakeaws.Fault{Action: "GetAccessKeyLastUsed", Match: func(fakeaws.Call) bool { interrupt(); return false }})
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, 2, s.operate(ctx, &stdout, &stderr, "rehearse", "--yes"))
+	require.Empty(t, stdout.String())
+	require.Regexp(t, `The decoy user iam-sunset-rehearsal-\S+ was removed\. What happened is on record in account/rehearsal-\S+\.\niam-sunset: interrupted, before it was done\n$`, stderr.String())
+	require.Empty(t, s.account.Users())
+	require.Len(t, s.account.DeletedUsers(), 1)
+	mend()
+
+	// Where it can't be removed, that is not lost in the interruption.
+	ctx, again := context.WithCancel(t.Context())
+	defer again()
+	s.account.Fail(fakeaws.Fault{Action: "GetAccessKeyLastUsed", Match: func(fakeaws.Call) bool { again(); return false }})
+	s.account.Fail(fakeaws.Fault{Action: "DeleteUser", Code: "AccessDenied", Status: 403})
+	stderr.Reset()
+	require.Equal(t, 2, s.operate(ctx, &stdout, &stderr, "rehearse", "--yes"))
+	require.Regexp(t, `The decoy user iam-sunset-rehearsal-\S+ may still be there: .*iam:DeleteUser.* iam-sunset rehearse removes it first\.`, stderr.String())
+	require.Len(t, s.account.Users(), 1)
 }
 
 // fails CALL=CODE… makes calls to the site's account fail, such as iam:CreateUser=LimitExceeded; nothing after it: no more.
