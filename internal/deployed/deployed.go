@@ -28,7 +28,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
-	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/lambdahost"
@@ -57,7 +56,7 @@ func ServePages() error {
 	if err != nil {
 		return fmt.Errorf("approval-web can't begin: %w", err)
 	}
-	lambda.Start(httpadapter.NewV2(Web(workflow.NewPages(w))).ProxyWithContext)
+	lambda.Start(Proxied(Web(workflow.NewPages(w))))
 	return errors.New("the Lambda runtime has ended")
 }
 
