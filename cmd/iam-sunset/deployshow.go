@@ -185,8 +185,10 @@ func upgradeLines(ctx context.Context, f inFlight) []string {
 		return []string{fmt.Sprintf("How many cases are in flight can't be told (%v). Those that are keep the code that they began with.", err)}
 	case len(stands.Open) == 0:
 		return []string{"No case is in flight."}
+	case len(stands.Open) == 1:
+		return []string{"1 case is in flight, and goes on with the code that it began with."}
 	}
-	return []string{fmt.Sprintf("%s in flight, and goes on with the code that it began with: see docs/operations.md on upgrades.", strings.Replace(isOrAre(len(stands.Open), "case"), " are", " are each", 1))}
+	return []string{counted(len(stands.Open), "case") + " are in flight, and go on with the code that they began with."}
 }
 
 // stayLines say what is not taken down, and whom nobody gives back after that.
