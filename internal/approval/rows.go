@@ -17,15 +17,20 @@ import (
 const attempts = 50
 
 func read[T any](ctx context.Context, rows store.Rows, key string) (T, int64, error) {
+	v, row, err := readRow[T](ctx, rows, key)
+	return v, row.Version, err
+}
+
+func readRow[T any](ctx context.Context, rows store.Rows, key string) (T, store.Row, error) {
 	var v T
 	row, err := rows.Get(ctx, key)
 	if err != nil {
-		return v, 0, err
+		return v, store.Row{}, err
 	}
 	if err := json.Unmarshal(row.Body, &v); err != nil {
-		return v, 0, fmt.Errorf("row %s can't be read: %w", key, err)
+		return v, store.Row{}, fmt.Errorf("row %s can't be read: %w", key, err)
 	}
-	return v, row.Version, nil
+	return v, row, nil
 }
 
 func list[T any](ctx context.Context, rows store.Rows, prefix string) ([]T, error) {
@@ -59,7 +64,7 @@ func writeOnce[T any](ctx context.Context, rows store.Rows, key string, v T) (T,
 // somebody else was quicker. It gives the row as it is then.
 func change[T any](ctx context.Context, rows store.Rows, key string, f func(*T) bool) (T, error) {
 	for range attempts {
-		v, version, err := read[T](ctx, rows, key)
+		v, row, err := readRow[T](ctx, rows, key)
 		if err != nil && !errors.Is(err, store.ErrMissing) {
 			return v, err
 		}
@@ -67,10 +72,13 @@ func change[T any](ctx context.Context, rows store.Rows, key string, f func(*T) 
 			return v, nil
 		}
 		body, err := json.Marshal(v)
+		if err == nil {
+			body, err = store.KeepUnknown[T](row.Body, body)
+		}
 		if err != nil {
 			return v, err
 		}
-		if _, err = rows.Put(ctx, key, version, body); !errors.Is(err, store.ErrMoved) {
+		if _, err = rows.Put(ctx, key, row.Version, body); !errors.Is(err, store.ErrMoved) {
 			return v, err
 		}
 	}

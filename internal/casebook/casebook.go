@@ -40,11 +40,11 @@ const (
 func change[T any](ctx context.Context, rows store.Rows, key, doing string, f func(v *T, found bool) (write bool, err error)) (T, error) {
 	var none T
 	for range attempts {
-		v, version, err := read[T](ctx, rows, key, doing)
+		v, row, err := readRow[T](ctx, rows, key, doing)
 		if err != nil {
 			return none, err
 		}
-		write, err := f(&v, version > 0)
+		write, err := f(&v, row.Version > 0)
 		if err != nil {
 			return none, err
 		}
@@ -52,10 +52,13 @@ func change[T any](ctx context.Context, rows store.Rows, key, doing string, f fu
 			return v, nil
 		}
 		body, err := json.Marshal(v)
+		if err == nil {
+			body, err = store.KeepUnknown[T](row.Body, body)
+		}
 		if err != nil {
 			return none, sunset.Faultf(sunset.Internal, "%s: %w", doing, err)
 		}
-		_, err = rows.Put(ctx, key, version, body)
+		_, err = rows.Put(ctx, key, row.Version, body)
 		switch {
 		case err == nil:
 			return v, nil
@@ -68,18 +71,23 @@ func change[T any](ctx context.Context, rows store.Rows, key, doing string, f fu
 
 // read gives the row's value and version, which is 0 where there is none.
 func read[T any](ctx context.Context, rows store.Rows, key, doing string) (T, int64, error) {
+	v, row, err := readRow[T](ctx, rows, key, doing)
+	return v, row.Version, err
+}
+
+func readRow[T any](ctx context.Context, rows store.Rows, key, doing string) (T, store.Row, error) {
 	var v T
 	row, err := rows.Get(ctx, key)
 	switch {
 	case errors.Is(err, store.ErrMissing):
-		return v, 0, nil
+		return v, store.Row{}, nil
 	case err != nil:
-		return v, 0, asFault(doing, err)
+		return v, store.Row{}, asFault(doing, err)
 	}
 	if err := json.Unmarshal(row.Body, &v); err != nil {
-		return v, 0, sunset.Faultf(sunset.Internal, "%s: the row %s can't be read: %w", doing, key, err)
+		return v, store.Row{}, sunset.Faultf(sunset.Internal, "%s: the row %s can't be read: %w", doing, key, err)
 	}
-	return v, row.Version, nil
+	return v, row, nil
 }
 
 func list[T any](ctx context.Context, rows store.Rows, prefix, doing string) ([]T, error) {
