@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/stretchr/testify/require"
@@ -74,4 +75,30 @@ func TestRolesOfALinkedAccount(t *testing.T) {
 	require.Equal(t, "ours", *users.Users[0].UserName)
 	last := member.Calls()[len(member.Calls())-1]
 	require.Equal(t, "DeleteUser arn:aws:sts::444455556666:assumed-role/reader/iam-sunset", last.Action+" "+last.CallerARN)
+}
+
+// A caller's own policy may ask for the external id as well as the role's trust does.
+func TestACallersOwnPolicyAsksForTheExternalID(t *testing.T) {
+	home := fakeaws.New(fakeaws.Config{Seed: 1})
+	member := fakeaws.New(fakeaws.Config{Seed: 2, AccountID: "444455556666"})
+	home.Link(member)
+	role := member.AddRole(fakeaws.RoleSpec{Name: "reader", Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}]}`})
+	home.AddRole(fakeaws.RoleSpec{Name: "function", Inline: map[string]string{
+		"assume": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"` + role + `","Condition":{"StringEquals":{"sts:ExternalId":["sunset-1"]}}}]}`,
+	}})
+	server, err := home.Serve("127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	cfg := server.Config("eu-west-1")
+	session := home.RoleSession("function", "one")
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(session.AccessKeyID, session.SecretAccessKey, session.SessionToken)
+	for external, allowed := range map[string]bool{"sunset-1": true, "sunset-2": false} {
+		_, err := sts.NewFromConfig(cfg).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("iam-sunset"), ExternalId: &external})
+		if allowed {
+			require.NoError(t, err)
+			continue
+		}
+		require.Equal(t, "AccessDenied", awsfault.Code(err))
+		require.ErrorContains(t, err, "no identity-based policy allows the sts:AssumeRole action")
+	}
 }
