@@ -46,8 +46,8 @@ $(TFLINT):
 .PHONY: test-terraform
 test-terraform: $(TFLINT) ## what Terraform would make; needs terraform and a provider that it can find, and no AWS
 	$(TFLINT) --chdir terraform --recursive --config=$(CURDIR)/terraform/.tflint.hcl
-	go vet -tags terraform ./tests/terraform
-	go tool staticcheck -tags terraform ./tests/terraform
+	go vet -tags terraform ./tests/terraform ./tests
+	go tool staticcheck -tags terraform ./tests/terraform ./tests
 	go test -count=1 -tags terraform -timeout 20m ./tests/terraform
 	go test -count=1 -tags terraform -timeout 20m -run TestLeastPrivilege ./tests
 

@@ -40,7 +40,7 @@ func (r *rolesRun) isProtected(t *testing.T) {
 		if user == "path-later" && action == "DeleteLoginProfile" && !moved { // heard earlier, it would be no deletion at all
 			moved = true
 			w.account.At(w.clock.Now(), func(p *fakeaws.Actor) {
-				require.Empty(t, p.AsAdministrator("UpdateUser", map[string][]string{"UserName": {user}, "NewPath": {protectedPath}}))
+				assert.Empty(t, p.AsAdministrator("UpdateUser", map[string][]string{"UserName": {user}, "NewPath": {protectedPath}}))
 			})
 		}
 	}

@@ -5,7 +5,9 @@ package tests
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
@@ -61,7 +64,7 @@ func (r *rolesRun) live(t *testing.T) {
 	l := &life{users: map[string]fakeaws.NewUser{}}
 	l.world = newSmallWorld(t, func(a *fakeaws.Account) {
 		withGroups(a)
-		for name := range ends() {
+		for _, name := range slices.Sorted(maps.Keys(ends())) {
 			var tags []fakeaws.Tag
 			if !strings.HasSuffix(name, "-team") {
 				tags = append(tags, fakeaws.Tag{Key: "owner", Value: "owner@example.com"})
@@ -142,7 +145,7 @@ func (l *life) turns() {
 	l.wire = func(action, user string) {
 		rescue := func() {
 			_, err := l.rescue(user)
-			require.ErrorContains(l.t, err, "the rescue of "+user+" is stored")
+			assert.ErrorContains(l.t, err, "the rescue of "+user+" is stored")
 		}
 		switch {
 		case action == "PutUserPolicy" && user == "back-early":
@@ -154,7 +157,7 @@ func (l *life) turns() {
 	rename := func(at time.Time, name string) {
 		l.at(at, func() {
 			l.account.At(l.clock.Now(), func(p *fakeaws.Actor) {
-				require.Empty(l.t, p.AsAdministrator("UpdateUser", map[string][]string{"UserName": {name}, "NewUserName": {name + "-anew"}}))
+				assert.Empty(l.t, p.AsAdministrator("UpdateUser", map[string][]string{"UserName": {name}, "NewUserName": {name + "-anew"}}))
 			})
 		})
 	}
