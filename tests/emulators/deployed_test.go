@@ -28,7 +28,7 @@ const (
 func quick() sunset.Settings {
 	s := sunset.DefaultSettings()
 	s.Approvers = []sunset.Approver{{Email: approver, Principals: []string{approverRole}}}
-	s.Soak, s.Notice, s.ApprovalOpen = sunset.Duration(15*time.Second), sunset.Duration(10*time.Second), sunset.Duration(12*time.Hour)
+	s.Soak, s.Notice, s.ApprovalOpen = sunset.Duration(20*time.Second), sunset.Duration(10*time.Second), sunset.Duration(12*time.Hour)
 	s.CapPercent, s.Batch = 100, 100
 	return s
 }

@@ -91,7 +91,11 @@ func embedded(t *testing.T, settings sunset.Settings, cleanup string, request su
 		rescue: func(c sunset.Case, reason string) error {
 			return machine.Rescue(context.Background(), c.UserID, owner, reason)
 		},
-		do: func(f func()) { time.AfterFunc(time.Now(), f) },
+		do: func(all ...func()) {
+			for _, f := range all {
+				time.AfterFunc(time.Now(), f)
+			}
+		},
 		set: func(f func(*sunset.Settings)) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -71,8 +71,8 @@ type world struct {
 	decideAs func(r sunset.ApprovalRequest, choice sunset.Choice)
 	// link is the newest that the approver was sent, or empty.
 	link func() string
-	// do has something happen now.
-	do func(func())
+	// do has things happen now, side by side.
+	do func(...func())
 	// expire ends the time in which a request could be decided; nil where it ends by itself.
 	expire func(c sunset.Case)
 	// states is what an execution went through.
@@ -123,15 +123,16 @@ func (w *world) look(cleanup string) bool {
 	ctx := context.Background()
 	cases, err := w.flow.Cases.Cases(ctx)
 	require.NoError(w.t, err)
+	var due []func()
 	for _, c := range cases {
 		r := w.routeOf(c.UserName)
 		key := c.UserName + "/" + string(c.Stage)
 		if f := r.when[c.Stage]; f != nil && c.CleanupID == cleanup && !w.done[key] {
 			w.done[key] = true
-			w.do(func() { f(w, c) })
+			due = append(due, func() { f(w, c) })
 		}
 	}
-	w.decide(ctx)
+	w.do(append(due, w.decisions(ctx)...)...)
 	row, err := w.flow.Cases.Cleanup(ctx, cleanup)
 	return err == nil && !row.Ended.IsZero()
 }
@@ -145,12 +146,13 @@ func (w *world) routeOf(user string) route {
 	return route{}
 }
 
-// decide has the approver open what waits and is not decided yet, and send the form.
-func (w *world) decide(ctx context.Context) {
+// decisions are what the approver does about all that waits and is not decided yet.
+func (w *world) decisions(ctx context.Context) []func() {
 	link := w.link()
 	if link == "" {
-		return
+		return nil
 	}
+	var due []func()
 	requests, err := w.flow.Desk.OpenRequests(ctx)
 	require.NoError(w.t, err)
 	for _, r := range requests {
@@ -159,7 +161,7 @@ func (w *world) decide(ctx context.Context) {
 			continue
 		}
 		w.decided[r.ID] = true
-		w.do(func() {
+		due = append(due, func() {
 			choice := route.answer(w, r)
 			if route.signed && w.decideAs != nil {
 				w.decideAs(r, choice)
@@ -168,6 +170,7 @@ func (w *world) decide(ctx context.Context) {
 			send(w.t, link+"/"+r.ID, choice)
 		})
 	}
+	return due
 }
 
 // digestField is where a case's page says which facts it shows.

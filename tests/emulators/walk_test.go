@@ -30,7 +30,7 @@ func (d *deployment) world(t *testing.T, operator, approver person, users map[st
 	t.Helper()
 	return &world{
 		t: t, account: d.account, server: d.server, flow: workflow.New(deployed.Operator(d.configFor(operator.as), d.Deployment, clock.Wall{})),
-		routes: routes, users: users, link: d.link, states: d.statesEntered, set: d.set, expire: d.expire, do: func(f func()) { f() },
+		routes: routes, users: users, link: d.link, states: d.statesEntered, set: d.set, expire: d.expire, do: together,
 		rescue: func(c sunset.Case, reason string) error {
 			operator.does(0, "rescue", c.UserName, "--reason", reason)
 			return nil
@@ -39,6 +39,15 @@ func (d *deployment) world(t *testing.T, operator, approver person, users map[st
 			approver.does(0, "approve", r.CaseID, "--decision", string(choice), "--reason", "because of the test", "--yes")
 		},
 	}
+}
+
+// together has things happen side by side, and waits for them. One that fails the test ends by itself.
+func together(all ...func()) {
+	var running sync.WaitGroup
+	for _, f := range all {
+		running.Go(f)
+	}
+	running.Wait()
 }
 
 func (d *deployment) configFor(as caller) aws.Config {
@@ -107,6 +116,7 @@ func until(t *testing.T, limit time.Duration, what string, end func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
 	for !end() {
+		require.False(t, t.Failed())
 		require.True(t, time.Now().Before(deadline), "%s: not within %s", what, limit)
 		pause(t.Context(), 200*time.Millisecond)
 	}
