@@ -155,7 +155,8 @@ func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, file caseFi
 	if err != nil {
 		return f, err
 	}
-	f.Disabled = story.listening
+	f.Disabled, f.Signals = story.listening, story.heard
+	c.Forgiven = story.forgiven(c.Forgiven)
 	if f.Case.Rescue == nil {
 		f.Case.Rescue = story.rescue // a row put back from a backup has forgotten it
 	}
@@ -182,7 +183,7 @@ func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, file caseFi
 		if err != nil {
 			return f, err
 		}
-		f.Signals, f.Heard = heard, until
+		f.Signals, f.Heard = append(f.Signals, heard...), until
 		if f.Live, f.Found, err = w.IAM.Find(ctx, c.UserID, name); err != nil {
 			return f, err
 		}

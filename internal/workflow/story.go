@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 type story struct {
 	// listening is since when the user has been listened to: when it was disabled, or when a soak began again.
 	listening time.Time
+	// heard is what was heard since then, less what was unread and may have been read later.
+	heard []sunset.Signal
+	// again is when approvers last had the soak begin again, which forgives last uses of before; zero: they never did.
+	again time.Time
 	// lifted says that the last that the case did to its deny was to take it off, or to try.
 	lifted bool
 	// unproven says that a deletion was tried last and refused because nobody knows who started the cleanup.
@@ -30,7 +35,18 @@ func (w *Workflow) storyOf(ctx context.Context, c sunset.Case) (story, error) {
 	for _, r := range records {
 		switch r.Kind {
 		case "disabled", "soak-again":
-			s.listening, s.unproven = r.At, false
+			s.listening, s.unproven, s.heard = r.At, false, nil
+			if r.Kind == "soak-again" {
+				s.again = r.At
+			}
+		case "listened":
+			var listened struct {
+				Signals []sunset.Signal `json:"signals"`
+			}
+			if err := json.Unmarshal(r.Data, &listened); err != nil {
+				return story{}, sunset.Faultf(sunset.Internal, "reading record %d of case %s: %w", r.Seq, c.ID, err)
+			}
+			s.heard = sunset.MergeSignals(s.heard, slices.DeleteFunc(listened.Signals, func(sig sunset.Signal) bool { return sig.Kind == sunset.NotHeard }))
 		case "rescue":
 			s.rescue = &sunset.Rescue{By: r.By, Reason: r.Text, At: r.At}
 		case "deletion-refused":
@@ -62,6 +78,17 @@ func (w *Workflow) storyOf(ctx context.Context, c sunset.Case) (story, error) {
 		}
 	}
 	return s, nil
+}
+
+// forgiven is what the case's row forgives, as far as approvers had it begin again after that.
+func (s story) forgiven(row map[string]time.Time) map[string]time.Time {
+	out := map[string]time.Time{}
+	for about, at := range row {
+		if !at.After(s.again) {
+			out[about] = at
+		}
+	}
+	return out
 }
 
 // fits reports as a fault that a case's row does not say what was written, once, when the case was opened.

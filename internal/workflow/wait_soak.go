@@ -135,8 +135,13 @@ func (w *Workflow) reopen(ctx context.Context, c sunset.Case) (sunset.Case, erro
 // heedDecision starts a new soak where the stored decisions on the case's request say so, once a request. Signals up
 // to now are forgiven then; their records stay.
 func (w *Workflow) heedDecision(ctx context.Context, c sunset.Case, s sunset.Settings) (sunset.Case, error) {
-	if c.RequestID == "" || c.SoakedAgain == c.RequestID {
+	switch c.RequestID {
+	case "":
 		return c, nil
+	case c.SoakedAgain:
+		// A try that died before its record left the row alone.
+		return c, w.recordCase(ctx, c, "soak-again", "iam-sunset", "soak-again/"+c.RequestID,
+			fmt.Sprintf("%s is listened to again, until %s, as was decided.", c.UserName, c.SoakUntil.Format(time.RFC3339)), nil)
 	}
 	choice, decisions, err := w.decided(ctx, c, s)
 	if err != nil || choice != sunset.ChooseSoakAgain {
