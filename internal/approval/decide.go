@@ -28,7 +28,7 @@ func (d *Desk) Decide(ctx context.Context, dec sunset.Decision) (sunset.Decision
 		return dec, "", fmt.Errorf("deciding on request %s: %w", r.ID, err)
 	}
 	dec.CaseID, dec.UserID, dec.At = r.CaseID, r.UserID, d.clock.Now().UTC()
-	dec.Reason = CleanReason(dec.Reason)
+	dec.Reason, dec.SettingsDigest = CleanReason(dec.Reason), s.Digest()
 	if dec.Way == "" {
 		dec.Way = "link"
 	}

@@ -47,6 +47,7 @@ func TestDecideStoresOnceAndTallies(t *testing.T) {
 	require.Equal(t, start, again.At)
 	require.Equal(t, ada, again.Approver, "as the settings write it")
 	require.NotEmpty(t, again.MAC)
+	require.Equal(t, o.settings.Digest(), again.SettingsDigest, "by which settings it was taken")
 
 	other := word(r, ada, sunset.ChooseKeep)
 	_, _, err = o.Decide(t.Context(), other)

@@ -43,7 +43,7 @@ var told = map[string]telling{
 	// its approval: the request's id, which leads to its pages, stays in the record
 	"requested": {"Approval Requested", []string{"digest", "disturbed", "needed"}},
 	"announced": {"Approval Announced", nil},
-	"decision":  {"Decided", []string{"choice", "reason", "digest", "way"}},
+	"decision":  {"Decided", []string{"choice", "reason", "digest", "way", "settings_digest"}},
 	// its end
 	"deleting":         {"Deleting", []string{"digest", "cloudtrail_until", "not_covered", "settings_digest", "resumed"}},
 	"deleted":          {"Deleted", []string{"outcome"}},

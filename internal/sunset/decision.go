@@ -92,7 +92,9 @@ type Decision struct {
 	Way       string    `json:"way"` // how the approver was known: "link", or "aws" by a signed request
 	// Principal is the ARN that a signed request came from.
 	Principal string `json:"principal,omitempty"`
-	MAC       []byte `json:"mac,omitempty"`
+	// SettingsDigest is of the settings by which the decision was taken.
+	SettingsDigest string `json:"settings_digest,omitempty"`
+	MAC            []byte `json:"mac,omitempty"`
 }
 
 // Message is what the decision's MAC covers: everything but the MAC.
