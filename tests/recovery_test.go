@@ -66,6 +66,24 @@ func TestAStoppedExecutionIsFoundAndTakenUpAgain(t *testing.T) {
 	w.proven()
 }
 
+// Somebody rescues a user before its turn and stops the execution that would have found out: nothing was changed, nobody is
+// waited for, and the case ends as rescued.
+func TestARescueBeforeTheTurnOutlivesItsExecution(t *testing.T) {
+	t.Parallel()
+	w, user := one(t)
+	before, _ := w.account.User("old-batch")
+	w.at(begin().Add(2*day), func() {
+		require.NoError(t, w.machine.Rescue(context.Background(), user.ID, "ops", "still needed"))
+		w.stop(w.caseOf(user.ID).Execution)
+	})
+	w.clean(sunset.Request{})
+	row := w.finish()
+	require.Equal(t, map[sunset.Outcome]int{sunset.Rescued: 1}, positive(row.Outcomes))
+	after, _ := w.account.User("old-batch")
+	require.Equal(t, timeless(before), timeless(after))
+	w.proven()
+}
+
 // A fault that lasts fails the case where it stands; once it is put right, a redrive brings it to its end.
 func TestAFailedCaseIsRedriven(t *testing.T) {
 	for _, r := range []struct {

@@ -114,6 +114,8 @@ func (w *Workflow) compare(ctx context.Context, open []sunset.Case) (int, error)
 		switch {
 		case err != nil:
 			failures = append(failures, err)
+		case lost != "" && c.Rescue != nil && !c.Changed:
+			failures = append(failures, w.spare(ctx, c))
 		case lost != "":
 			found++
 			failures = append(failures, w.fail(ctx, c, "ExecutionLost", lost))
@@ -124,6 +126,16 @@ func (w *Workflow) compare(ctx context.Context, open []sunset.Case) (int, error)
 	}
 	marked, err := w.straysEverywhere(ctx)
 	return found + marked, errors.Join(append(failures, err)...)
+}
+
+// spare ends the case of a user who was asked to have back before anything was done to it, and whose execution is gone:
+// all that was asked for is so already.
+func (w *Workflow) spare(ctx context.Context, c sunset.Case) error {
+	c, err := w.end(ctx, c, sunset.Rescued, fmt.Sprintf("%s asked to have it back before anything was changed: %s", c.Rescue.By, c.Rescue.Reason))
+	if err != nil {
+		return err
+	}
+	return w.recordClosed(ctx, c)
 }
 
 // running are the ARNs of the executions that run: a page for 1,000 cases instead of a call for each. What the list
