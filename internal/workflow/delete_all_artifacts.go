@@ -157,9 +157,6 @@ func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, file caseFi
 	}
 	f.Disabled, f.Signals = story.listening, story.heard
 	c.Forgiven = story.forgiven(c.Forgiven)
-	if f.Case.Rescue == nil {
-		f.Case.Rescue = story.rescue // a row put back from a backup has forgotten it
-	}
 	began, err := w.prove(ctx, c.CleanupID)
 	if err != nil {
 		return f, err
@@ -226,6 +223,9 @@ func (w *Workflow) deletionFacts(ctx context.Context, c sunset.Case, file caseFi
 	// The row again, last: a rescue or a lost lease since the first read counts.
 	if f.Case, err = w.Cases.Get(ctx, c.UserID); err != nil {
 		return f, err
+	}
+	if f.Case.Rescue == nil {
+		f.Case.Rescue = story.rescue // a row put back from a backup has forgotten it
 	}
 	f.Signals = sunset.MergeSignals(f.Case.Signals, f.Signals)
 	f.Now = w.Clock.Now()

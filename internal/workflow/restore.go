@@ -46,7 +46,7 @@ func (w *Workflow) Restore(ctx context.Context, in Invocation) (Restoration, err
 		return Restoration{}, err
 	}
 	if why == "" {
-		why, err = w.whyUnproven(ctx, c)
+		why, err = w.whyOnRecord(ctx, c)
 		if err != nil {
 			return Restoration{}, err
 		}
@@ -63,13 +63,6 @@ func (w *Workflow) Restore(ctx context.Context, in Invocation) (Restoration, err
 func (w *Workflow) whyRestore(ctx context.Context, c sunset.Case, s sunset.Settings, live sunset.User) (string, error) {
 	if c.Rescue != nil {
 		return fmt.Sprintf("%s asked to have it back: %s", c.Rescue.By, c.Rescue.Reason), nil
-	}
-	story, err := w.storyOf(ctx, c)
-	if err != nil {
-		return "", err
-	}
-	if story.rescue != nil {
-		return story.rescue.Reason, nil
 	}
 	caller, err := w.IAM.Caller(ctx)
 	if err != nil {

@@ -112,12 +112,17 @@ func (w *Workflow) withStarter(ctx context.Context, c sunset.Case, r sunset.Appr
 	return r, err
 }
 
-// whyUnproven says why a user goes back whose deletion was refused last because nobody knows who started the cleanup, or
-// is empty. It has to be so still.
-func (w *Workflow) whyUnproven(ctx context.Context, c sunset.Case) (string, error) {
+// whyOnRecord says why a user goes back by what the case's records say and its row doesn't, or is empty: somebody asked for
+// it, or its deletion was refused last because nobody knows who started the cleanup, which has to be so still.
+func (w *Workflow) whyOnRecord(ctx context.Context, c sunset.Case) (string, error) {
 	story, err := w.storyOf(ctx, c)
-	if err != nil || !story.unproven || len(c.Signals) > 0 {
+	switch {
+	case err != nil:
 		return "", err
+	case story.rescue != nil:
+		return story.rescue.Reason, nil
+	case !story.unproven || len(c.Signals) > 0:
+		return "", nil
 	}
 	b, err := w.begunOf(ctx, c.CleanupID)
 	if err != nil || b.starter != "" {
