@@ -170,7 +170,7 @@ func (d *deployment) pausedAndStopped(t *testing.T, w *world, operator person) {
 	require.NotNil(t, row().Rescue)
 	operator.does(0, "stop", "summer", "--leave-disabled", "--yes", "--reason", "nor later")
 	until(t, time.Minute, "the stopped cleanup's end", func() bool { return w.look("summer") })
-	require.Equal(t, sunset.Failed, row().Outcome, "an execution that was ended from outside says so")
+	require.Equal(t, sunset.Rescued, row().Outcome, "nothing was changed, and nobody is waited for")
 	require.Contains(t, w.story(t, row()), "execution-ended: The execution "+row().ID+" ended as ABORTED.")
 	asBefore(t, w, before)
 	operator.does(0, "resume", "--reason", "the quarter is over")
