@@ -84,6 +84,30 @@ func TestARescueBeforeTheTurnOutlivesItsExecution(t *testing.T) {
 	w.proven()
 }
 
+// An execution is stopped after its case has ended and before that is on record: reconcile makes up for it, or the cleanup
+// would never end and its user never be looked at again.
+func TestAnEndThatWasNotRecordedIsRecorded(t *testing.T) {
+	t.Parallel()
+	w, user := one(t)
+	var once sync.Once
+	w.invoked = func(function string) (err error) {
+		if c, e := w.machine.Cases.Get(context.Background(), user.ID); function == "log" && e == nil && c.Outcome == sunset.Deleted {
+			once.Do(func() {
+				w.stop(c.Execution)
+				err = errors.New("its execution was stopped")
+			})
+		}
+		return err
+	}
+	w.clean(sunset.Request{})
+	row := w.finish()
+	require.Equal(t, map[sunset.Outcome]int{sunset.Deleted: 1}, positive(row.Outcomes))
+	c := w.caseOf(user.ID)
+	require.True(t, c.Logged)
+	require.True(t, w.recorded(c, "closed"))
+	w.proven()
+}
+
 // A fault that lasts fails the case where it stands; once it is put right, a redrive brings it to its end.
 func TestAFailedCaseIsRedriven(t *testing.T) {
 	for _, r := range []struct {

@@ -121,6 +121,7 @@ func (w *Workflow) compare(ctx context.Context, open []sunset.Case) (int, error)
 			failures = append(failures, w.fail(ctx, c, "ExecutionLost", lost))
 		}
 	}
+	failures = append(failures, w.recordEnds(ctx, running))
 	if w.Clock.Now().UTC().Hour() != strayHour {
 		return found, errors.Join(failures...)
 	}
@@ -163,22 +164,66 @@ func (w *Workflow) running(ctx context.Context, cases int) (map[string]bool, err
 
 // lost says why the execution of an open case will never end it, or is empty.
 func (w *Workflow) lost(ctx context.Context, c sunset.Case) (string, error) {
-	x, err := w.Executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &c.Execution})
-	var gone *types.ExecutionDoesNotExist
-	switch {
-	case errors.As(err, &gone):
-		return "its execution is not there any more", nil
-	case err != nil:
-		return "", awsfault.Wrap(err, "states:DescribeExecution", "looking for the execution of case %s", c.ID)
-	case x.Status == types.ExecutionStatusRunning || x.Status == types.ExecutionStatusPendingRedrive:
-		return "", nil
+	over, err := w.executionOver(ctx, c)
+	if err != nil || over == "" {
+		return "", err
 	}
 	// It may have ended between our two reads; its row knows then.
 	now, err := w.Cases.Get(ctx, c.UserID)
 	if err != nil || now.ID != c.ID || !now.Open() {
 		return "", err
 	}
-	return fmt.Sprintf("its execution ended as %s without closing the case", x.Status), nil
+	if over == executionGone {
+		return "its execution is not there any more", nil
+	}
+	return fmt.Sprintf("its execution ended as %s without closing the case", over), nil
+}
+
+// executionGone stands for the status of an execution that Step Functions doesn't know.
+const executionGone = "GONE"
+
+// executionOver is how a case's execution ended, and empty while it goes on.
+func (w *Workflow) executionOver(ctx context.Context, c sunset.Case) (string, error) {
+	x, err := w.Executions.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &c.Execution})
+	var gone *types.ExecutionDoesNotExist
+	switch {
+	case errors.As(err, &gone):
+		return executionGone, nil
+	case err != nil:
+		return "", awsfault.Wrap(err, "states:DescribeExecution", "looking for the execution of case %s", c.ID)
+	case x.Status == types.ExecutionStatusRunning || x.Status == types.ExecutionStatusPendingRedrive:
+		return "", nil
+	}
+	return string(x.Status), nil
+}
+
+// recordEnds puts on record the ends of cases that have an outcome and no execution left to record it: whoever wrote the
+// outcome died, or was stopped, right after. Without the record their cleanup would never end, and nobody look at their
+// users again.
+func (w *Workflow) recordEnds(ctx context.Context, running map[string]bool) error {
+	all, err := w.Cases.Cases(ctx)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, c := range all {
+		if c.Open() || c.Logged || c.Outcome == "" || running[c.Execution] {
+			continue
+		}
+		if c.Execution != "" {
+			over, err := w.executionOver(ctx, c)
+			if err != nil || over == "" {
+				failures = append(failures, err)
+				continue
+			}
+		}
+		if err := w.recordClosed(ctx, c); err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		failures = append(failures, w.tellEnd(ctx, c))
+	}
+	return errors.Join(failures...)
 }
 
 // strays records users that carry the mark of a case although no such case is open and left quarantined on purpose.
