@@ -50,7 +50,7 @@ var told = map[string]telling{
 	"deletion-refused": {"Deletion Refused", []string{"refusals", "next", "forged_decisions"}},
 	"restored":         {"Restored", []string{"outcome", "differences", "lost"}},
 	"restore-refused":  {"Restore Refused", nil},
-	"rescue":           {"Rescue Asked", nil},
+	"rescue":           {"Rescue Asked", []string{"reason"}},
 	"new-password":     {"New Password Made", nil},
 	"redriven":         {"Redriven", []string{"next"}},
 	// what operators did

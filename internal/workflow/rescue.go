@@ -8,8 +8,8 @@ import (
 )
 
 // Rescue gives a disabled user back at once, because a person asks: it is stored first, so that of rescue and deletion
-// one wins, then carried out here and now. The execution finds out when it next wakes; one that
-// waits for its approvers is woken by reconcile, within the hour.
+// one wins, then carried out here and now. The execution finds out when it next wakes; one that waits
+// for its approvers is woken by reconcile, within the hour.
 //
 // A case that expired or failed and left its user disabled is rescued in the same way. It is a Conflict fault where the
 // deletion has begun, or where the case left nothing to give back, and NotReady where the rescue is stored, so that no
@@ -19,7 +19,9 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 	if err != nil {
 		return err
 	}
-	if err := w.recordCase(ctx, c, "rescue", by, "rescue", fmt.Sprintf("%s asked to have %s back: %s", by, c.UserName, reason), nil); err != nil {
+	// The first wish stands, and a second try records that one.
+	if err := w.recordCase(ctx, c, "rescue", c.Rescue.By, "rescue", fmt.Sprintf("%s asked to have %s back: %s", c.Rescue.By, c.UserName, c.Rescue.Reason),
+		map[string]any{"reason": c.Rescue.Reason}); err != nil {
 		return err
 	}
 	if !c.Changed {
@@ -32,7 +34,7 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 	}
 	over := !c.Open()
 	holder := "rescue/" + c.ID
-	why := fmt.Sprintf("%s asked to have it back: %s", c.Rescue.By, c.Rescue.Reason)
+	why := whyRescued(*c.Rescue)
 	if err := w.underLease(ctx, c, holder, func(c sunset.Case) error {
 		if !c.Open() && !c.LeftDisabled() {
 			return nil // an earlier try has put it back
@@ -61,6 +63,11 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 		return err
 	}
 	return w.tellEnd(ctx, c)
+}
+
+// whyRescued is the reason for which a rescued user goes back, as a sentence.
+func whyRescued(r sunset.Rescue) string {
+	return fmt.Sprintf("%s asked to have it back: %s", r.By, r.Reason)
 }
 
 // goneMeanwhile ends a case that had left its user disabled where somebody has deleted the user since.

@@ -62,7 +62,7 @@ func (w *Workflow) Restore(ctx context.Context, in Invocation) (Restoration, err
 // whyRestore says in a sentence why the user has to be put back, or is empty.
 func (w *Workflow) whyRestore(ctx context.Context, c sunset.Case, s sunset.Settings, live sunset.User) (string, error) {
 	if c.Rescue != nil {
-		return fmt.Sprintf("%s asked to have it back: %s", c.Rescue.By, c.Rescue.Reason), nil
+		return whyRescued(*c.Rescue), nil
 	}
 	caller, err := w.IAM.Caller(ctx)
 	if err != nil {

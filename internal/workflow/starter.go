@@ -120,7 +120,7 @@ func (w *Workflow) whyOnRecord(ctx context.Context, c sunset.Case) (string, erro
 	case err != nil:
 		return "", err
 	case story.rescue != nil:
-		return story.rescue.Reason, nil
+		return whyRescued(*story.rescue), nil
 	case !story.unproven || len(c.Signals) > 0:
 		return "", nil
 	}

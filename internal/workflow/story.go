@@ -48,7 +48,13 @@ func (w *Workflow) storyOf(ctx context.Context, c sunset.Case) (story, error) {
 			}
 			s.heard = sunset.MergeSignals(s.heard, slices.DeleteFunc(listened.Signals, func(sig sunset.Signal) bool { return sig.Kind == sunset.NotHeard }))
 		case "rescue":
-			s.rescue = &sunset.Rescue{By: r.By, Reason: r.Text, At: r.At}
+			var asked struct {
+				Reason string `json:"reason"`
+			}
+			if err := json.Unmarshal(r.Data, &asked); err != nil {
+				asked.Reason = r.Text // whatever it says, it was asked for
+			}
+			s.rescue = &sunset.Rescue{By: r.By, Reason: asked.Reason, At: r.At}
 		case "deletion-refused":
 			var refused struct {
 				Refusals []sunset.Refusal `json:"refusals"`
