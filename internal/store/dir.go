@@ -64,7 +64,8 @@ func (d *Dir) Objects() Objects { return dirObjects{d} }
 func (d *Dir) Rows() Rows { return dirRows{d} }
 
 // Lock keeps every other process that asks for it out of the store until release is called or this process ends,
-// however it ends. It fails at once where another has it.
+// however it ends. It fails at once where another has it. What a process before this one wrote and did not live to make
+// durable is durable then, so that nobody acts on what a power cut could still take back; its unfinished files go.
 func (d *Dir) Lock() (release func() error, err error) {
 	f, err := os.OpenFile(filepath.Join(d.path, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -77,7 +78,27 @@ func (d *Dir) Lock() (release func() error, err error) {
 		}
 		return nil, fmt.Errorf("locking the store %s: %w", d.path, err)
 	}
+	if err := d.takeOver(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("taking over the store %s: %w", d.path, err)
+	}
 	return f.Close, nil
+}
+
+func (d *Dir) takeOver() error {
+	if !d.noSync {
+		syscall.Sync()
+	}
+	unfinished, err := filepath.Glob(filepath.Join(d.path, "tmp", "new-*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range unfinished {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // mkdir makes dir and what is above it within the store, durably.

@@ -70,4 +70,11 @@ func TestDirIgnoresWhatADeadWriterLeft(t *testing.T) {
 	keys, err := d.Objects().List(t.Context(), "")
 	require.NoError(t, err)
 	require.Empty(t, keys)
+
+	release, err := d.Lock()
+	require.NoError(t, err)
+	defer release()
+	left, err := os.ReadDir(filepath.Join(d.Path(), "tmp"))
+	require.NoError(t, err)
+	require.Empty(t, left, "whoever takes the store over clears it away")
 }
