@@ -238,11 +238,12 @@ func (w *Workflow) halted(ctx context.Context, in Invocation) (Redrive, error) {
 		fmt.Sprintf("Somebody redrove the failed case of %s; it goes on and reads everything anew.", c.UserName), next)
 }
 
-// fail ends a case with an error. The user stays as it stands, and later turns wait until a person resumes them.
+// fail ends a case with an error. The user stays as it stands, and later turns wait until a person resumes them. Whoever
+// dies before the end is on record leaves the case for reconcile to find, because it isn't logged.
 func (w *Workflow) fail(ctx context.Context, c sunset.Case, name, why string) error {
 	c, err := w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
 		if c.Outcome == "" || c.Outcome == sunset.Failed {
-			c.Outcome, c.Reason, c.Holds, c.Resumed, c.Logged = sunset.Failed, why, true, false, true
+			c.Outcome, c.Reason, c.Holds, c.Resumed, c.Logged = sunset.Failed, why, true, false, false
 		}
 		if c.Open() {
 			c.Stage, c.Ended = sunset.Closed, w.Clock.Now()
@@ -259,9 +260,12 @@ func (w *Workflow) fail(ctx context.Context, c sunset.Case, name, why string) er
 	case c.Changed:
 		when = "after the user was changed; it stays disabled"
 	}
-	if err := w.recordCase(ctx, c, "failed", "iam-sunset", "", fmt.Sprintf("The case failed %s. %s", when, why), map[string]any{
+	if err := w.recordCase(ctx, c, "failed", "iam-sunset", fmt.Sprintf("failed/%d", c.Redrives), fmt.Sprintf("The case failed %s. %s", when, why), map[string]any{
 		"error": name, "cause": why, "changed": c.Changed, "deleting": !c.DeletingSince.IsZero(), "outcome": c.Outcome,
 	}); err != nil {
+		return err
+	}
+	if _, err := w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error { c.Logged = true; return nil }); err != nil {
 		return err
 	}
 	return w.tellEnd(ctx, c)

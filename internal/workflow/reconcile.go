@@ -217,6 +217,10 @@ func (w *Workflow) recordEnds(ctx context.Context, running map[string]bool) erro
 				continue
 			}
 		}
+		if c.Outcome == sunset.Failed {
+			failures = append(failures, w.fail(ctx, c, "ExecutionLost", c.Reason))
+			continue
+		}
 		if err := w.recordClosed(ctx, c); err != nil {
 			failures = append(failures, err)
 			continue
