@@ -54,17 +54,30 @@ test-terraform: $(TFLINT) ## what Terraform would make; needs terraform and a pr
 	go test -count=1 -tags terraform -timeout 20m ./tests/terraform
 	go test -count=1 -tags terraform -timeout 20m -run TestLeastPrivilege ./tests
 
-# The emulator has a virtual environment of its own, made anew where what it needs has changed.
-MINISTACK := bin/ministack
+# Emulators and the AWS CLI have a virtual environment of their own, the definition's validator a directory of its own: made anew
+# where what they need has changed.
+EMULATORS := bin/emulators
+VALIDATOR := bin/validator
 
-$(MINISTACK)/.made: tests/emulators/requirements.txt
-	rm -rf $(MINISTACK)
-	python3 -m venv $(MINISTACK)
-	$(MINISTACK)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+$(EMULATORS)/.made: tests/emulators/requirements.txt
+	rm -rf $(EMULATORS) bin/ministack
+	python3 -m venv $(EMULATORS)
+	$(EMULATORS)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	touch $@
 
+$(VALIDATOR)/.made: tests/emulators/package.json tests/emulators/package-lock.json
+	rm -rf $(VALIDATOR)
+	mkdir -p $(VALIDATOR)
+	cp $^ $(VALIDATOR)
+	cd $(VALIDATOR) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	touch $@
+
+EMULATED := ./tests/emulators $(patsubst %,./%,$(wildcard tests/peers))
+
 .PHONY: test-emulators
-test-emulators: $(MINISTACK)/.made ## the deployed product, run on emulated AWS; needs Linux, Python 3.11 and, once, PyPI
-	go vet -tags emulators ./tests/emulators
-	go tool staticcheck -tags emulators ./tests/emulators
-	IAM_SUNSET_MINISTACK=$(CURDIR)/$(MINISTACK)/bin/python go test -count=1 -tags emulators -timeout 10m ./tests/emulators
+test-emulators: $(EMULATORS)/.made $(VALIDATOR)/.made ## the product on emulated AWS, and under the AWS CLI; needs Linux, Python 3.11, Node and, once, PyPI and npm
+	go vet -tags emulators $(EMULATED)
+	go tool staticcheck -tags emulators $(EMULATED)
+	IAM_SUNSET_EMULATORS=$(CURDIR)/$(EMULATORS)/bin/python IAM_SUNSET_AWSCLI=$(CURDIR)/$(EMULATORS)/bin/aws \
+	IAM_SUNSET_ASL_VALIDATOR=$(CURDIR)/$(VALIDATOR)/node_modules/.bin/asl-validator \
+	go test -count=1 -tags emulators -timeout 10m $(EMULATED)

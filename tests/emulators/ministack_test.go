@@ -40,15 +40,15 @@ type ministack struct {
 }
 
 // startMinistack starts the emulator on a free port of loopback and ends it, with every function that it has started, when
-// the test ends. IAM_SUNSET_MINISTACK names the Python that has it installed.
+// the test ends. IAM_SUNSET_EMULATORS names the Python that has it installed.
 func startMinistack(t *testing.T) *ministack {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Fatal("the functions are built for Linux and run as they are; run this test there")
 	}
-	python := os.Getenv("IAM_SUNSET_MINISTACK")
+	python := os.Getenv("IAM_SUNSET_EMULATORS")
 	if python == "" {
-		t.Fatal("IAM_SUNSET_MINISTACK must name the Python that has ministack; make test-emulators sets it")
+		t.Fatal("IAM_SUNSET_EMULATORS must name the Python that has the emulators; make test-emulators sets it")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
