@@ -67,6 +67,8 @@ type world struct {
 	mute func(approval.Message) error
 	// wire, where set, is told of every call to AWS's query protocol before it goes out.
 	wire func(action, user string)
+	// adapt, where set, changes what each of the world's machines is made of.
+	adapt func(*onemachine.Config)
 	// dumpEvidence, where set, puts the evidence where auditors look for it, from wherever it is.
 	dumpEvidence func()
 }
@@ -87,7 +89,7 @@ func newSmallWorld(t *testing.T, populate func(*fakeaws.Account)) *world {
 	return newWorldIn(t, []string{"eu-west-1", "us-east-1"}, populate)
 }
 
-func newWorldIn(t *testing.T, regions []string, populate func(*fakeaws.Account)) *world {
+func newWorldIn(t *testing.T, regions []string, populate func(*fakeaws.Account), arrange ...func(*world)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.NewVirtual(begin()), dir: t.TempDir(), log: &bytes.Buffer{}, settings: sunset.DefaultSettings(), lost: map[string]bool{}}
 	w.settings.Approvers = []sunset.Approver{{Email: approver}}
@@ -101,6 +103,9 @@ func newWorldIn(t *testing.T, regions []string, populate func(*fakeaws.Account))
 	w.aws, err = w.account.Serve("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.aws.Close() })
+	for _, f := range arrange {
+		f(w)
+	}
 	w.start()
 	return w
 }
@@ -142,6 +147,9 @@ func (w *world) start() {
 	}
 	if withRoles != nil {
 		withRoles(w, &config)
+	}
+	if w.adapt != nil {
+		w.adapt(&config)
 	}
 	w.machine, err = onemachine.Start(config)
 	require.NoError(w.t, err)
