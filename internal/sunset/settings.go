@@ -40,6 +40,9 @@ type Settings struct {
 
 	// Accounts may be cleaned up beside the deployment's own.
 	Accounts []MemberAccount `json:"accounts,omitempty"`
+
+	// SMTP sends what an outbox on one machine writes; nil: it is only written.
+	SMTP *SMTP `json:"smtp,omitempty"`
 }
 
 // DisableHow says how users are disabled.
@@ -260,6 +263,9 @@ func (s Settings) Validate() error {
 	}
 	if field, err := validateAccounts(s.Accounts); err != nil {
 		return bad(field, "%w", err)
+	}
+	if field, err := s.SMTP.validate(); err != nil {
+		return bad("smtp."+field, "%w", err)
 	}
 	return nil
 }
