@@ -37,6 +37,16 @@ func IsNotFound(err error) bool {
 	return false
 }
 
+// IsNotOffered reports whether the endpoint doesn't know the operation at all, as an emulator, or a partition, may not.
+func IsNotOffered(err error) bool {
+	switch Code(err) {
+	case "UnknownOperationException", "InvalidAction", "NotImplemented", "UnknownOperation":
+		return true
+	}
+	var response *awshttp.ResponseError
+	return errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound && !IsNotFound(err)
+}
+
 // IsDenied reports whether AWS refused for want of permission, in a service or region as a whole. Credentials that have
 // expired are no such refusal: they say nothing about what was asked.
 func IsDenied(err error) bool { return KindOf(err) == sunset.AccessDenied && !IsExpired(err) }
@@ -154,6 +164,10 @@ func Gap(err error, action, region string) sunset.Gap {
 	why := Code(err)
 	var api smithy.APIError
 	switch {
+	case IsNotOffered(err) && why == "":
+		why = "there is no such operation"
+	case IsNotOffered(err):
+		why = "there is no such operation (" + why + ")"
 	case IsDenied(err):
 		why = "access denied (" + why + ")"
 	case errors.As(err, &api):

@@ -14,7 +14,7 @@ import (
 // SSH keys, certificates, service-specific credentials and MFA devices. It replaces what the census knew of them and
 // adds evidence for password and keys. Of the other kinds AWS reports no use, so that their being there is the fact.
 //
-// A part that may not be read leaves what the census knew and adds Unknown evidence that names the action. A user who
+// A part that may not be read, or that the endpoint doesn't offer, leaves what the census knew and adds Unknown evidence that names the action. A user who
 // is gone, or another one under the name, is a Conflict; what may pass by itself is the fault it is. Then e is as it
 // was.
 func (a *Account) Detail(ctx context.Context, e *sunset.Entry) error {
@@ -40,7 +40,7 @@ func (d *detail) part(err error, action, hides string) (ok bool, _ error) {
 	switch {
 	case err == nil:
 		return true, nil
-	case !awsfault.IsDenied(err):
+	case !awsfault.IsDenied(err) && !awsfault.IsNotOffered(err):
 		return false, err
 	}
 	d.denied = append(d.denied, action)

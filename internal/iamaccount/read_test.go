@@ -240,6 +240,12 @@ func TestDetailKeepsWhatItMayNotRead(t *testing.T) {
 			remove()
 
 			e = before
+			remove = w.fake.Fail(fakeaws.Fault{Action: action, Code: "InvalidAction", Status: 400})
+			require.NoError(t, w.detail(&e), "an endpoint may not have it")
+			require.Contains(t, uses(e), "iam:"+action+" unknown")
+			remove()
+
+			e = before
 			w.fake.Fail(fakeaws.Fault{Action: action, Throttle: true})
 			require.Equal(t, sunset.Throttled, sunset.KindOf(w.detail(&e)))
 			require.Equal(t, before, e, "half of it is never left behind")

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 
@@ -167,17 +165,7 @@ func unreadable(err error) (gap, fatal bool) {
 // missing reports whether there is nobody to ask: no such host name, or an endpoint that doesn't know the operation.
 func missing(err error) bool {
 	var dns *net.DNSError
-	return errors.As(err, &dns) && dns.IsNotFound || notOffered(err)
-}
-
-// notOffered reports whether the endpoint doesn't know the operation at all, as an emulator may not.
-func notOffered(err error) bool {
-	switch awsfault.Code(err) {
-	case "UnknownOperationException", "InvalidAction", "NotImplemented", "UnknownOperation":
-		return true
-	}
-	var response *awshttp.ResponseError
-	return errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound
+	return errors.As(err, &dns) && dns.IsNotFound || awsfault.IsNotOffered(err)
 }
 
 func latest(a, b time.Time) time.Time {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -61,6 +62,10 @@ func (t *Trail) named(ctx context.Context, name string, since, until time.Time, 
 	q := lookup{key: types.LookupAttributeKeyEventName, value: name, since: since, until: until}
 	for {
 		page, err := l.page(ctx, q, time.Time{})
+		if awsfault.IsNotOffered(err) {
+			// Nobody to ask is as good as a refusal, and as lasting.
+			return &sunset.Fault{Kind: sunset.AccessDenied, Action: lookupAction, Err: l.fault(err)}
+		}
 		if err != nil {
 			return l.fault(err)
 		}

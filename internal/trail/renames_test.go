@@ -51,7 +51,9 @@ func TestRenamesThatCanNotBeReadAreAFault(t *testing.T) {
 	_, err := w.renames(trail.New(w.rewritten(`\"userName\":\"was\"`, `\"userName\":[]`), w.clock))
 	require.Equal(t, sunset.Internal, sunset.KindOf(err))
 	require.Equal(t, "cloudtrail:LookupEvents", sunset.ActionOf(err))
-	for code, kind := range map[string]sunset.Kind{"AccessDeniedException": sunset.AccessDenied, "ThrottlingException": sunset.Throttled} {
+	for code, kind := range map[string]sunset.Kind{
+		"AccessDeniedException": sunset.AccessDenied, "UnknownOperationException": sunset.AccessDenied, "ThrottlingException": sunset.Throttled,
+	} {
 		remove := w.Fail(fakeaws.Fault{Service: "cloudtrail", Code: code, Status: http.StatusBadRequest})
 		_, err := w.renames(w.trail())
 		require.Equal(t, kind, sunset.KindOf(err))

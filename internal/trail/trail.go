@@ -110,7 +110,7 @@ func (t *Trail) Regions(ctx context.Context) ([]string, error) {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			err = awsfault.Wrap(err, action, "listing the account's regions")
-			if notOffered(err) {
+			if awsfault.IsNotOffered(err) {
 				return nil, &sunset.Fault{Kind: sunset.AccessDenied, Action: action, Err: err}
 			}
 			return nil, err
