@@ -8,20 +8,16 @@ package emulators
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
@@ -40,30 +36,22 @@ type ministack struct {
 }
 
 // startMinistack starts the emulator on a free port of loopback and ends it, with every function that it has started, when
-// the test ends. IAM_SUNSET_EMULATORS names the Python that has it installed.
+// the test ends.
 func startMinistack(t *testing.T) *ministack {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Fatal("the functions are built for Linux and run as they are; run this test there")
 	}
-	python := os.Getenv("IAM_SUNSET_EMULATORS")
-	if python == "" {
-		t.Fatal("IAM_SUNSET_EMULATORS must name the Python that has the emulators; make test-emulators sets it")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(t, l.Close())
-
+	port := freePort(t)
 	dir := t.TempDir()
-	m := &ministack{url: fmt.Sprintf("http://127.0.0.1:%d", port), log: filepath.Join(dir, "ministack.log")}
+	m := &ministack{url: "http://127.0.0.1:" + port, log: filepath.Join(dir, "ministack.log")}
 	log, err := os.Create(m.log)
 	require.NoError(t, err)
-	c := exec.Command(python, "-m", "ministack")
+	c := exec.Command(python(t), "-m", "ministack")
 	c.Dir, c.Stdout, c.Stderr = dir, log, log
 	// Nothing of the caller's environment: a function must find what its own says and nothing else.
 	c.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "BIND_HOST=127.0.0.1", fmt.Sprintf("GATEWAY_PORT=%d", port),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "BIND_HOST=127.0.0.1", "GATEWAY_PORT=" + port,
 		"MINISTACK_HOST=127.0.0.1", "MINISTACK_ACCOUNT_ID=" + accountID, "MINISTACK_REGION=" + region, "LAMBDA_EXECUTOR=local",
 		"AWS_SECRET_ACCESS_KEY=" + functionSecret, "SFTP_ENABLED=0", "IOT_MTLS_ENABLED=0", "LOG_LEVEL=INFO", "PYTHONUNBUFFERED=1",
 	}
@@ -75,7 +63,7 @@ func startMinistack(t *testing.T) *ministack {
 		_ = c.Wait()
 		_ = log.Close()
 		if t.Failed() {
-			t.Logf("the end of ministack's log:\n%s", m.tail(200))
+			t.Logf("the end of ministack's log:\n%s", tail(m.log, 200))
 		}
 	})
 
@@ -88,7 +76,7 @@ func startMinistack(t *testing.T) *ministack {
 				return m
 			}
 		}
-		require.True(t, time.Now().Before(ended), "ministack is not ready after 30 s: %v\n%s", err, m.tail(50))
+		require.True(t, time.Now().Before(ended), "ministack is not ready after 30 s: %v\n%s", err, tail(m.log, 50))
 		pause(t.Context(), 20*time.Millisecond)
 	}
 }
@@ -103,18 +91,9 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (m *ministack) tail(lines int) string {
-	b, _ := os.ReadFile(m.log)
-	all := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
-}
-
 // config is for SDK clients that make and look at resources, as an operator would.
 func (m *ministack) config() aws.Config {
-	return aws.Config{
-		Region: region, BaseEndpoint: &m.url, HTTPClient: fakeaws.HTTPClient(),
-		Credentials: credentials.NewStaticCredentialsProvider(accountID, functionSecret, ""),
-	}
+	return configAt(m.url, accountID)
 }
 
 // mail is a message that ministack's SES kept.
