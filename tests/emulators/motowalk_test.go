@@ -18,6 +18,7 @@ func asAccounts(t *testing.T, m *moto, n *ministack) {
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			t.Run("what it lacks is unknown", func(t *testing.T) { unknowns(t, e) })
+			t.Run("what names a user is found", func(t *testing.T) { named(t, e) })
 			t.Run("users go and come back", func(t *testing.T) { asAccount(t, e) })
 		})
 	}
