@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -12,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
+	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -105,6 +108,50 @@ func TestAnEndThatWasNotRecordedIsRecorded(t *testing.T) {
 	c := w.caseOf(user.ID)
 	require.True(t, c.Logged)
 	require.True(t, w.recorded(c, "closed"))
+	w.proven()
+}
+
+// unwritten are objects of which one can't be written, once.
+type unwritten struct {
+	store.Objects
+	refuse func(body []byte) bool
+	once   sync.Once
+}
+
+func (u *unwritten) Put(ctx context.Context, key string, body []byte) (err error) {
+	if u.refuse(body) {
+		u.once.Do(func() { err = errors.New("the disk is gone for a moment") })
+	}
+	if err != nil {
+		return err
+	}
+	return u.Objects.Put(ctx, key, body)
+}
+
+// reconcile fails a case whose execution is lost, and dies between row and record: the next round makes up for it.
+func TestAFailureThatWasNotRecordedIsRecorded(t *testing.T) {
+	t.Parallel()
+	var user fakeaws.NewUser
+	var refused atomic.Int32
+	w := newWorldIn(t, []string{"us-east-1"}, func(a *fakeaws.Account) {
+		user = join(t, a, "old-batch", fakeaws.Dead(), fakeaws.Tagged("owner", "owner@example.com"))
+	}, func(w *world) {
+		w.adapt = func(cfg *onemachine.Config) {
+			cfg.Objects = &unwritten{Objects: cfg.Objects, refuse: func(body []byte) bool {
+				if !bytes.Contains(body, []byte(`"kind":"failed"`)) {
+					return false
+				}
+				refused.Add(1)
+				return true
+			}}
+		}
+	})
+	w.at(turn().Add(5*day), func() { w.stop(w.caseOf(user.ID).Execution) })
+	w.clean(sunset.Request{})
+	row := w.finish()
+	require.Equal(t, map[sunset.Outcome]int{sunset.Failed: 1}, positive(row.Outcomes))
+	require.EqualValues(t, 2, refused.Load(), "refused once, then written")
+	require.True(t, w.recorded(w.caseOf(user.ID), "failed"))
 	w.proven()
 }
 
