@@ -30,6 +30,8 @@ type eventHistory struct {
 	slowest time.Duration
 	// rate is requests a second and region; 0 is no limit.
 	rate int
+	// count is of all events of all regions.
+	count int
 }
 
 // regionHistory holds a region's events, by the look-ups that a real account is asked most.
@@ -87,6 +89,8 @@ func (a *Account) recordEvent(e Event) {
 		return
 	}
 	e.Time = e.Time.UTC().Truncate(time.Second)
+	a.state.events.count++
+	e.Order = a.state.events.count
 	h := a.state.events.region(e.Region)
 	h.all.add(&e)
 	addTo(h.byUser, e.username(), &e)

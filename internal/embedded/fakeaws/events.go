@@ -10,6 +10,8 @@ import (
 
 // Event is one CloudTrail event, before CloudTrail delivers it.
 type Event struct {
+	// Order counts all events of the account as they happened; Time has whole seconds.
+	Order               int
 	EventID             string
 	Time                time.Time
 	Region              string
