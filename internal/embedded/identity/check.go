@@ -34,6 +34,9 @@ func NewChecker(cfg aws.Config, audience string, now func() time.Time) *Checker 
 	return &Checker{cfg, audience, now}
 }
 
+// Region is the one whose STS is asked: a proof has to be signed for it.
+func (c *Checker) Region() string { return c.cfg.Region }
+
 const (
 	maxHeader = 16 << 10 // a session token has a few thousand bytes
 	maxAnswer = 64 << 10
