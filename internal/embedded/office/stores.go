@@ -31,6 +31,27 @@ func may(beginnings []string, key, doing string) error {
 	return sunset.Faultf(sunset.AccessDenied, "%s %.100q is no operator's right", doing, key)
 }
 
+// keyOf is the one key that a request is about.
+func keyOf(r *http.Request, doing string) (string, error) {
+	keys := r.URL.Query()["key"]
+	if len(keys) != 1 {
+		return "", sunset.Faultf(sunset.Invalid, "%s: name one key, not %d", doing, len(keys))
+	}
+	if err := store.CheckKey(keys[0]); err != nil {
+		return "", sunset.Faultf(sunset.Invalid, "%s: %w", doing, err)
+	}
+	return keys[0], nil
+}
+
+// allowedKey is keyOf where that is among the rights.
+func allowedKey(r *http.Request, beginnings []string, doing string) (string, error) {
+	key, err := keyOf(r, doing)
+	if err != nil {
+		return "", err
+	}
+	return key, may(beginnings, key, doing)
+}
+
 // pageBytes is how much of a list goes into one answer: a store in files walks its folder for each.
 const pageBytes = 4 << 20
 
@@ -55,13 +76,17 @@ type (
 )
 
 func (o *office) getObject(r *http.Request, _ []byte) (any, error) {
-	body, err := o.Workflow.Objects.Get(r.Context(), r.URL.Query().Get("key"))
+	key, err := keyOf(r, "reading an object")
+	if err != nil {
+		return nil, err
+	}
+	body, err := o.Workflow.Objects.Get(r.Context(), key)
 	return raw(body), err
 }
 
 func (o *office) putObject(r *http.Request, body []byte) (any, error) {
-	key := r.URL.Query().Get("key")
-	if err := may(o.Rights.WriteObjects, key, "writing object"); err != nil {
+	key, err := allowedKey(r, o.Rights.WriteObjects, "writing object")
+	if err != nil {
 		return nil, err
 	}
 	return o.writes.once(r, body, func() (any, error) {
@@ -89,8 +114,8 @@ func (o *office) listObjects(r *http.Request, _ []byte) (any, error) {
 }
 
 func (o *office) getRow(r *http.Request, _ []byte) (any, error) {
-	key := r.URL.Query().Get("key")
-	if err := may(o.Rights.ReadRows, key, "reading row"); err != nil {
+	key, err := allowedKey(r, o.Rights.ReadRows, "reading row")
+	if err != nil {
 		return nil, err
 	}
 	row, err := o.Workflow.Rows.Get(r.Context(), key)
@@ -98,8 +123,8 @@ func (o *office) getRow(r *http.Request, _ []byte) (any, error) {
 }
 
 func (o *office) putRow(r *http.Request, body []byte) (any, error) {
-	key := r.URL.Query().Get("key")
-	if err := may(o.Rights.WriteRows, key, "writing row"); err != nil {
+	key, err := allowedKey(r, o.Rights.WriteRows, "writing row")
+	if err != nil {
 		return nil, err
 	}
 	version, err := strconv.ParseInt(r.URL.Query().Get("version"), 10, 64)
