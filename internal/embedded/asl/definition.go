@@ -7,7 +7,7 @@
 //
 // An Execution is a value that moves when it is told of something (Apply) and answers with what happened and which
 // function to call. It needs no goroutine while it waits, reads no clock and draws chance from its seed alone: equal
-// inputs at equal times give equal histories, so a journal of them brings an execution back.
+// inputs at equal times give equal histories. Between inputs it can be saved, and taken up again by another process.
 //
 // The language: https://states-language.net/spec.html and
 // https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html

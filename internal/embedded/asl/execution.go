@@ -143,9 +143,10 @@ func Start(def *Definition, origin Origin, at time.Time) (*Execution, Step, erro
 		return nil, Step{}, fmt.Errorf("starting execution %s: the input is not JSON", origin.ExecutionName)
 	}
 	source := rand.NewChaCha8(origin.Seed)
+	origin.Input = text(origin.Input)
 	e := &Execution{
 		def: def, origin: origin, source: source, random: rand.New(source),
-		now: at.UTC(), started: at.UTC(), status: Running,
+		now: wall(at), started: wall(at), status: Running,
 	}
 	e.emit(Event{Type: ExecutionStarted, Payload: origin.Input})
 	e.setDeadline()
@@ -154,11 +155,15 @@ func Start(def *Definition, origin Origin, at time.Time) (*Execution, Step, erro
 	return e, e.take(), nil
 }
 
-// Apply tells the execution of something, at a time not before the last. What comes too late (an answer of an attempt
-// that is over, a wake that is not due) changes nothing and is no error, except where somebody asked: ErrTaskTimedOut,
-// ErrTaskDoesNotExist, ErrNotRunning, ErrNotRedrivable.
+// Apply tells the execution of something. A time before the last one counts as that: a clock may be put back, and no
+// history runs backwards. What comes too late (an answer of an attempt that is over, a wake that is not due) changes
+// nothing and is no error, except where somebody asked: ErrTaskTimedOut, ErrTaskDoesNotExist, ErrNotRunning,
+// ErrNotRedrivable.
 func (e *Execution) Apply(at time.Time, in Input) (Step, error) {
-	e.now = at.UTC()
+	if at = wall(at); at.After(e.now) {
+		e.now = at
+	}
+	in.Output, in.Error, in.Cause = text(in.Output), text(in.Error), text(in.Cause)
 	e.expire()
 	err := e.apply(in)
 	e.run()
@@ -240,6 +245,9 @@ func (e *Execution) Failure() (name, cause string) { return e.failure.Error, e.f
 
 // Redrives is how often the execution was redriven, and when last.
 func (e *Execution) Redrives() (count int, last time.Time) { return e.redrives, e.redriven }
+
+// Events is how many events the execution has had: the ID of the last.
+func (e *Execution) Events() int64 { return e.lastEvent }
 
 // State is the state that the execution is in, or ended in.
 func (e *Execution) State() string {
@@ -345,6 +353,12 @@ func ExecutionOfToken(token string) (arn string, ok bool) {
 	arn, _, ok = strings.Cut(string(raw), "\n")
 	return arn, ok
 }
+
+// wall is a time without the process's own monotonic reading, which neither a restart nor a sleeping machine keeps.
+func wall(t time.Time) time.Time { return t.Round(0).UTC() }
+
+// text is what JSON would keep of s, so that a saved execution is the same as one that goes on.
+func text(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
 func decode(s string) any {
 	dec := json.NewDecoder(strings.NewReader(s))

@@ -4,6 +4,7 @@ package onemachine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,14 +19,15 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/asl"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/signature"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/stepfunctions"
 	"github.com/iam-sunset/iam-sunset/internal/lambdahost"
 	"github.com/iam-sunset/iam-sunset/internal/store"
@@ -33,9 +35,6 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 	"github.com/iam-sunset/iam-sunset/statemachine"
 )
-
-// ReconcileEvery is how often reconcile runs.
-const ReconcileEvery = time.Hour
 
 // Time is a clock that handlers live on and an engine sets timers with: clock.Wall or *clock.Virtual.
 type Time interface {
@@ -55,11 +54,27 @@ type Config struct {
 	Messenger approval.Messenger
 	Settings  func(context.Context) (sunset.Settings, error)
 	Log       *slog.Logger
-	// PagesAddr is where the pages are served, on loopback; ":0" takes a free port.
+	// Sealer signs the ends of chains of records; nil: nothing is signed.
+	Sealer audit.Sealer
+	// Journal is where executions are kept; nil: in memory. It stays the caller's to close, after Close.
+	Journal stepfunctions.Journal
+	// Key signs requests to the engine; a key is drawn where this is zero.
+	Key signature.Key
+	// EngineAddr is where the engine's API is served, on loopback; empty is 127.0.0.1:0, which takes a free port.
+	EngineAddr string
+	// PagesAddr is where the pages are served; ":0" takes a free port.
 	PagesAddr string
+	// PagesURL is what links begin with, where a proxy stands before the pages; empty: the pages' own address.
+	PagesURL string
+	// Office, where set, makes what is served under /office/ beside the engine's API. It checks its callers itself.
+	Office func(*Machine) http.Handler
 	// Rand seeds jitter and task tokens; nil is crypto/rand.
 	Rand io.Reader
-	// StartedBy gives who started an execution; nil: what its request claims, since the engine can't tell its callers apart.
+	// Identify and Self tell who started an execution, as the engine's Config has them.
+	Identify func(context.Context, http.Header) (arn string, err error)
+	Self     string
+	// StartedBy gives who started an execution. nil: whom the engine knows; where neither Identify nor Self is set, it
+	// can't tell its callers apart, and whom the request claims.
 	StartedBy func(ctx context.Context, execution string, began time.Time) (who string, err error)
 	// Own lists ARNs of the machine's own principals, which no cleanup may touch.
 	Own      []string
@@ -73,24 +88,111 @@ type Config struct {
 	OnPage func()
 	// OnEnd, where set, is told of each execution that ended.
 	OnEnd func(stepfunctions.Execution)
+	// OnBroken, where set, is told once that the journal can't be written: no function is called any more.
+	OnBroken func(error)
 }
 
 // Machine runs.
 type Machine struct {
 	*workflow.Workflow
 	Engine *stepfunctions.Engine
+	// EngineURL is where Step Functions' API is served, and the office under /office/; PagesURL is what links begin with.
+	EngineURL, PagesURL string
 
 	time      Time
 	log       *slog.Logger
 	functions map[string]lambdahost.Function
+	ready     chan struct{} // closed once functions is there
+	ctx       context.Context
+	cancel    context.CancelFunc
+	atWork    sync.WaitGroup // rounds of reconcile
+	mu        sync.Mutex
 	servers   []*http.Server
 	stop      func() bool
-	mu        sync.Mutex
 	closed    bool
 }
 
-// Start begins to serve. Close it.
+// Start begins to serve, and goes on with the executions of the journal. Close it.
 func Start(cfg Config) (*Machine, error) {
+	definition, err := shipped(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.EngineAddr == "" {
+		cfg.EngineAddr = "127.0.0.1:0"
+	}
+	engineAt, err := listenOnLoopback(cfg.EngineAddr)
+	if err != nil {
+		return nil, fmt.Errorf("serving the embedded engine on %s: %w", cfg.EngineAddr, err)
+	}
+	pagesAt, err := net.Listen("tcp", cfg.PagesAddr)
+	if err != nil {
+		_ = engineAt.Close() // nobody knows of it yet
+		return nil, fmt.Errorf("serving the approval pages on %s: %w", cfg.PagesAddr, err)
+	}
+	m := &Machine{time: cfg.Time, log: cfg.Log, ready: make(chan struct{}), EngineURL: urlOf(engineAt), PagesURL: cmp.Or(cfg.PagesURL, urlOf(pagesAt))}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.Engine, err = stepfunctions.New(stepfunctions.Config{
+		Timers: cfg.Time, Name: "iam-sunset", Region: cfg.Region, AccountID: cfg.AccountID, Definition: definition,
+		Invoke: func(ctx context.Context, arn string, payload []byte) ([]byte, *stepfunctions.FunctionError, error) {
+			return m.invoke(ctx, arn, payload, cfg.OnInvoke)
+		},
+		Journal: cfg.Journal, Key: cfg.Key, Identify: cfg.Identify, Self: cfg.Self,
+		Rand: cfg.Rand, OnEnd: cfg.OnEnd, OnBroken: cfg.OnBroken,
+	})
+	if err != nil {
+		m.cancel()
+		return nil, errors.Join(err, engineAt.Close(), pagesAt.Close())
+	}
+	switch {
+	case cfg.StartedBy != nil:
+	case cfg.Identify == nil && cfg.Self == "":
+		cfg.StartedBy = m.claimed
+	default:
+		cfg.StartedBy = m.known
+	}
+	world := workflow.World{
+		AWS: cfg.AWS, Executions: sfn.New(sfn.Options{
+			Region: cfg.Region, BaseEndpoint: &m.EngineURL, Retryer: awsfault.RetryOn(cfg.Time)(),
+			Credentials: m.Engine.Key().Provider(),
+		}),
+		StateMachine: m.Engine.StateMachineARN(), Objects: cfg.Objects, Rows: cfg.Rows, Signers: cfg.Signers, Messenger: cfg.Messenger, Sealer: cfg.Sealer,
+		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: m.PagesURL, StartedBy: cfg.StartedBy, Own: cfg.Own, Budget: cfg.Budget, Progress: cfg.Progress,
+	}
+	m.Workflow = workflow.New(world)
+	pages := m.Pages()
+	m.functions = m.Functions()
+	if cfg.Each != nil {
+		for name := range m.functions {
+			m.functions[name] = workflow.New(cfg.Each(name, world)).Functions()[name]
+		}
+		pages = workflow.NewPages(cfg.Each("approval-web", world)).Pages()
+	}
+	engine := http.NewServeMux()
+	engine.Handle("/", m.Engine)
+	if cfg.Office != nil {
+		engine.Handle("/office/", cfg.Office(m))
+	}
+	m.serve(engineAt, engine)
+	m.serve(pagesAt, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		// While a page is made, time stands still.
+		defer cfg.Time.Hold()()
+		pages.ServeHTTP(rw, r)
+		if cfg.OnPage != nil {
+			cfg.OnPage()
+		}
+	}))
+	close(m.ready)
+	first := ReconcileEvery
+	if len(m.Engine.Counts()) > 0 { // nobody looked after these while the machine was down
+		first = time.Minute
+	}
+	m.schedule(first)
+	return m, nil
+}
+
+// shipped is the definition with the machine's own functions in it.
+func shipped(cfg Config) (*asl.Definition, error) {
 	arns := map[string]string{}
 	for _, name := range statemachine.Functions() {
 		arns[name] = fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", cfg.Region, cfg.AccountID, name)
@@ -103,56 +205,13 @@ func Start(cfg Config) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the shipped definition: %w", err)
 	}
-	m := &Machine{time: cfg.Time, log: cfg.Log}
-	if cfg.StartedBy == nil {
-		cfg.StartedBy = m.claimed
-	}
-	m.Engine, err = stepfunctions.New(stepfunctions.Config{
-		Timers: cfg.Time, Name: "iam-sunset", Region: cfg.Region, AccountID: cfg.AccountID, Definition: definition,
-		Invoke: func(ctx context.Context, arn string, payload []byte) ([]byte, *stepfunctions.FunctionError, error) {
-			return m.invoke(ctx, arn, payload, cfg.OnInvoke)
-		},
-		Rand: cfg.Rand, OnEnd: cfg.OnEnd,
-	})
-	if err != nil {
-		return nil, err
-	}
-	engineURL, err := m.serve("127.0.0.1:0", m.Engine)
-	if err != nil {
-		return nil, fmt.Errorf("serving the embedded engine: %w", err)
-	}
-	var pages http.Handler
-	pagesURL, err := m.serve(cfg.PagesAddr, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		// While a page is made, time stands still.
-		defer cfg.Time.Hold()()
-		pages.ServeHTTP(rw, r)
-		if cfg.OnPage != nil {
-			cfg.OnPage()
-		}
-	}))
-	if err != nil {
-		m.Close()
-		return nil, fmt.Errorf("serving the approval pages on %s: %w", cfg.PagesAddr, err)
-	}
-	world := workflow.World{
-		AWS: cfg.AWS, Executions: sfn.New(sfn.Options{
-			Region: cfg.Region, BaseEndpoint: &engineURL, Retryer: awsfault.RetryOn(cfg.Time)(),
-			Credentials: credentials.NewStaticCredentialsProvider("embedded", "embedded", ""),
-		}),
-		StateMachine: m.Engine.StateMachineARN(), Objects: cfg.Objects, Rows: cfg.Rows, Signers: cfg.Signers, Messenger: cfg.Messenger,
-		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: pagesURL, StartedBy: cfg.StartedBy, Own: cfg.Own, Budget: cfg.Budget, Progress: cfg.Progress,
-	}
-	m.Workflow = workflow.New(world)
-	pages = m.Pages()
-	m.functions = m.Functions()
-	if cfg.Each != nil {
-		for name := range m.functions {
-			m.functions[name] = workflow.New(cfg.Each(name, world)).Functions()[name]
-		}
-		pages = workflow.NewPages(cfg.Each("approval-web", world)).Pages()
-	}
-	m.schedule()
-	return m, nil
+	return definition, nil
+}
+
+// known is the starter whom the engine keeps.
+func (m *Machine) known(_ context.Context, execution string, _ time.Time) (string, error) {
+	who, _ := m.Engine.StartedBy(execution)
+	return who, nil
 }
 
 // claimed is the starter whom an execution's input names.
@@ -172,24 +231,13 @@ func (m *Machine) claimed(ctx context.Context, execution string, _ time.Time) (s
 	return request.Starter, nil
 }
 
-// serve answers on a loopback address until Close.
-func (m *Machine) serve(addr string, h http.Handler) (url string, err error) {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return "", err
-	}
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute}
-	m.servers = append(m.servers, s)
-	go func() {
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			m.log.Error("a server on loopback ended", "address", l.Addr().String(), "error", err)
-		}
-	}()
-	return "http://" + l.Addr().String(), nil
-}
-
 // invoke calls the handler that a function ARN names, as bytes.
 func (m *Machine) invoke(ctx context.Context, arn string, payload []byte, tell func(string, []byte) error) ([]byte, *stepfunctions.FunctionError, error) {
+	select {
+	case <-m.ready: // an execution may be taken up before all is there
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
 	name := arn[strings.LastIndex(arn, ":")+1:]
 	f, ok := m.functions[name]
 	if !ok {
@@ -208,21 +256,6 @@ func (m *Machine) invoke(ctx context.Context, arn string, payload []byte, tell f
 	return bytes.TrimSpace(result), nil, err
 }
 
-// schedule runs reconcile every hour.
-func (m *Machine) schedule() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return
-	}
-	m.stop = m.time.AfterFunc(m.time.Now().Add(ReconcileEvery), func() {
-		if _, err := m.functions["reconcile"](context.Background(), []byte("{}")); err != nil {
-			m.log.Error("reconcile failed and will run again", "error", err)
-		}
-		m.schedule()
-	})
-}
-
 // StartCleanup starts a cleanup over the engine's API and gives its ARN.
 func (m *Machine) StartCleanup(ctx context.Context, name string, request sunset.Request) (string, error) {
 	defer m.time.Hold()()
@@ -239,19 +272,4 @@ func (m *Machine) StartCleanup(ctx context.Context, name string, request sunset.
 		return "", awsfault.Wrap(err, "states:StartExecution", "starting cleanup %s", name)
 	}
 	return aws.ToString(out.ExecutionArn), nil
-}
-
-// Close ends everything that runs.
-func (m *Machine) Close() {
-	m.mu.Lock()
-	m.closed = true
-	stop := m.stop
-	m.mu.Unlock()
-	if stop != nil {
-		stop()
-	}
-	for _, s := range m.servers {
-		_ = s.Close() // nobody is left to be told
-	}
-	m.Engine.Close()
 }

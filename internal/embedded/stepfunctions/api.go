@@ -13,12 +13,17 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/iam-sunset/iam-sunset/internal/clock"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/signature"
 )
 
 const (
 	contentType = "application/x-amz-json-1.0"
 	maxRequest  = 2 << 20
 	maxPayload  = 262144
+	// unavailable is AWS's name for an engine that can't answer now.
+	unavailable = "ServiceUnavailable"
 )
 
 // refusal is an error in AWS's terms; Code is the name that clients match.
@@ -30,12 +35,13 @@ func refuse(code, format string, args ...any) error {
 	return &refusal{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// operation answers one request with the body of its answer. e.mu is held meanwhile.
-type operation func(e *Engine, body []byte) (any, error)
+// operation answers one request with the body of its answer. e.mu is held meanwhile, and what moved is committed before
+// the answer goes out. by is who sent it, where that matters.
+type operation func(e *Engine, body []byte, by string) (any, error)
 
 // on makes an operation of a function that takes the request's own shape.
 func on[In any](f func(*Engine, In) (any, error)) operation {
-	return func(e *Engine, body []byte) (any, error) {
+	return func(e *Engine, body []byte, _ string) (any, error) {
 		var in In
 		if err := json.Unmarshal(body, &in); err != nil {
 			return nil, refuse("SerializationException", "the request can't be read: %v", err)
@@ -46,7 +52,9 @@ func on[In any](f func(*Engine, In) (any, error)) operation {
 
 func operations() map[string]operation {
 	return map[string]operation{
-		"StartExecution":                   on((*Engine).startExecution),
+		"StartExecution": func(e *Engine, body []byte, by string) (any, error) {
+			return on(func(e *Engine, in startRequest) (any, error) { return e.startExecution(in, by) })(e, body, by)
+		},
 		"DescribeExecution":                on((*Engine).describeExecution),
 		"ListExecutions":                   on((*Engine).listExecutions),
 		"GetExecutionHistory":              on((*Engine).getExecutionHistory),
@@ -71,15 +79,21 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if err != nil {
 		var why *refusal
-		status = http.StatusBadRequest
-		if !errors.As(err, &why) {
+		var unsigned *signature.Refusal
+		switch {
+		case errors.As(err, &unsigned):
+			why, status = &refusal{Code: unsigned.Code, Message: unsigned.Message}, unsigned.Status
+		case !errors.As(err, &why):
 			why, status = &refusal{Code: "InternalFailure", Message: err.Error()}, http.StatusInternalServerError
+		case why.Code == unavailable:
+			status = http.StatusServiceUnavailable
+		default:
+			status = http.StatusBadRequest
 		}
 		answer = map[string]string{"__type": why.Code, "message": why.Message}
 		w.Header().Set("X-Amzn-Errortype", why.Code)
 	}
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Date", e.cfg.Timers.Now().UTC().Format(http.TimeFormat))
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(answer) // the caller may have gone
 }
@@ -89,22 +103,44 @@ func (e *Engine) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 	if !loopback(r.Host) {
 		return nil, refuse("AccessDeniedException", "this engine answers on loopback only")
 	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err != nil {
+		return nil, refuse("SerializationException", "the request can't be read: %v", err)
+	}
+	// Whoever signs lives in real time, whichever the executions' is; so does the Date of the answer, from which AWS's
+	// clients set their clocks.
+	if err := e.cfg.Key.Verify(r, body, "states", e.cfg.Region, clock.Wall{}.Now()); err != nil {
+		return nil, err
+	}
 	target := r.Header.Get("X-Amz-Target")
 	_, name, _ := strings.Cut(target, ".")
 	op := operations()[name]
 	if r.Method != http.MethodPost || op == nil {
 		return nil, refuse("UnknownOperationException", "%s %q is not an operation of the embedded Step Functions engine", r.Method, target)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if err != nil {
-		return nil, refuse("SerializationException", "the request can't be read: %v", err)
+	by := e.cfg.Self
+	if name == "StartExecution" && e.cfg.Identify != nil {
+		who, err := e.cfg.Identify(r.Context(), r.Header)
+		if err != nil {
+			return nil, refuse("AccessDeniedException", "who starts the execution can't be told: %v", err)
+		}
+		if who != "" {
+			by = who
+		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return nil, refuse("ServiceUnavailable", "the engine has been closed")
+		return nil, refuse(unavailable, "the engine has been closed")
 	}
-	return op(e, body)
+	if err := e.commit(); err != nil { // what is shown is on record
+		return nil, refuse(unavailable, "%v", err)
+	}
+	answer, err := op(e, body, by)
+	if broken := e.commit(); broken != nil {
+		return nil, refuse(unavailable, "%v", broken)
+	}
+	return answer, err
 }
 
 // Serve answers the API on a listener until that is closed. It refuses a listener that isn't on loopback.

@@ -2,6 +2,8 @@ package stepfunctions_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,12 +12,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/asl"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/signature"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/stepfunctions"
 )
 
@@ -83,6 +87,15 @@ func TestRefusals(t *testing.T) {
 	}
 	require.NoError(t, begin(own, strings.Repeat("x", 80), `{}`))
 	require.NoError(t, begin(own, "", `{}`), "a name is made up where none is given")
+}
+
+// signed signs a request as AWS's clients do.
+func signed(tb testing.TB, key signature.Key, r *http.Request, body string) {
+	tb.Helper()
+	sum := sha256.Sum256([]byte(body))
+	r.Header.Del("Authorization")
+	require.NoError(tb, v4.NewSigner().SignHTTP(tb.Context(), aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
+		r, hex.EncodeToString(sum[:]), "states", "eu-west-1", time.Now()))
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -234,6 +247,7 @@ func TestOnlyLoopbackIsServed(t *testing.T) {
 	req.Header.Set("X-Amz-Target", "AWSStepFunctions.ListStateMachines")
 	for host, status := range map[string]int{"": http.StatusOK, "evil.example.com": http.StatusBadRequest} {
 		req.Host = host
+		signed(t, w.Key(), req, "{}")
 		resp, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())

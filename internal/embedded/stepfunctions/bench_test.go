@@ -36,6 +36,7 @@ func BenchmarkOpenExecutions(b *testing.B) {
 			body := fmt.Sprintf(`{"stateMachineArn": %q, "name": "e%d", "input": %q}`, engine.StateMachineARN(), i, input)
 			r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "http://127.0.0.1/", strings.NewReader(body))
 			r.Header.Set("X-Amz-Target", "AWSStepFunctions.StartExecution")
+			signed(b, engine.Key(), r, body)
 			w := httptest.NewRecorder()
 			engine.ServeHTTP(w, r)
 			require.Equal(b, http.StatusOK, w.Code, w.Body)

@@ -2,14 +2,16 @@ package stepfunctions
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/asl"
 )
 
 // start makes an execution and runs it up to its first pause. e.mu is held.
-func (e *Engine) start(name, input string) (*execution, error) {
+func (e *Engine) start(name, input, by string) (*execution, error) {
 	origin := asl.Origin{
 		ExecutionARN: e.executionARN(name), ExecutionName: name,
 		StateMachineARN: e.StateMachineARN(), StateMachineName: e.cfg.Name, RoleARN: e.roleARN(),
@@ -22,64 +24,174 @@ func (e *Engine) start(name, input string) (*execution, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &execution{machine: machine}
-	e.byARN[origin.ExecutionARN] = x
+	x := &execution{number: uint64(len(e.inTurn)) + 1, name: name, definition: e.current, startedBy: by, machine: machine}
+	e.byName[name] = x
 	e.inTurn = append(e.inTurn, x)
-	e.settle(x, step)
+	e.moved(x, step)
 	return x, nil
 }
 
-// tell moves an execution: the one way by which anything happens to it after its start. e.mu is held.
+// tell moves an execution: the one way by which anything happens to it after its start. Who tells has it committed. e.mu
+// is held.
 func (e *Engine) tell(x *execution, in asl.Input) error {
-	if e.closed {
+	if e.closed || e.broken != nil {
 		return nil
 	}
-	step, err := x.machine.Apply(e.cfg.Timers.Now(), in)
-	e.settle(x, step)
+	machine, err := e.load(x)
+	if err != nil {
+		return err
+	}
+	step, err := machine.Apply(e.cfg.Timers.Now(), in)
+	if len(step.Events) == 0 && in.Kind != asl.TokenHeartbeat {
+		return err // it came too late, or too early
+	}
+	x.machine = machine
+	e.moved(x, step)
 	return err
 }
 
-// settle does what an execution asks for: it keeps the history, calls the function, sets the timer. Work is handed to
-// the clock, which stands still until that is done. e.mu is held.
-func (e *Engine) settle(x *execution, step asl.Step) {
-	x.history = append(x.history, step.Events...)
-	if call := step.Invoke; call != nil {
+// moved puts an execution among those to be written.
+func (e *Engine) moved(x *execution, step asl.Step) {
+	x.fresh = append(x.fresh, step.Events...)
+	if !x.waiting {
+		x.waiting = true
+		e.unwritten = append(e.unwritten, x)
+	}
+}
+
+// later commits once all that is due at this moment has been told, so that a crowd is written at once.
+func (e *Engine) later() {
+	if len(e.unwritten) == 0 || e.due {
+		return
+	}
+	e.due = true
+	e.cfg.Timers.AfterFunc(e.cfg.Timers.Now(), func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.due = false
+		_ = e.commit() // OnBroken hears of it
+	})
+}
+
+// commit writes what moved, and then does what it asks for. e.mu is held.
+func (e *Engine) commit() error {
+	if e.closed || e.broken != nil || len(e.unwritten) == 0 {
+		return e.broken
+	}
+	writes := make([]Write, len(e.unwritten))
+	for i, x := range e.unwritten {
+		saved, err := x.machine.Save()
+		if err != nil {
+			return e.fail(err)
+		}
+		writes[i] = Write{Events: x.fresh, Entry: Entry{
+			Number: x.number, Definition: x.definition, StartedBy: x.startedBy, RedriveToken: x.redriveToken, Saved: saved,
+		}}
+	}
+	if err := e.cfg.Journal.Commit(writes); err != nil {
+		return e.fail(err)
+	}
+	written := e.unwritten
+	e.unwritten = nil
+	for _, x := range written {
+		e.settle(x)
+	}
+	return nil
+}
+
+// fail stops an engine whose journal failed for good: what is in memory may be ahead of what was written.
+func (e *Engine) fail(err error) error {
+	if e.broken != nil || e.closed {
+		return errors.Join(e.broken, err)
+	}
+	e.broken = fmt.Errorf("the journal of executions failed: %w", err)
+	e.cancel()
+	e.stopTimers()
+	if e.cfg.OnBroken != nil {
+		release, why := e.cfg.Timers.Hold(), e.broken
+		go func() {
+			defer release()
+			e.cfg.OnBroken(why)
+		}()
+	}
+	return e.broken
+}
+
+// settle does what an execution asks for, now that it is on record: it calls the function, sets the timer, tells of the
+// end. Work is handed to the clock, which stands still until that is done. e.mu is held.
+func (e *Engine) settle(x *execution) {
+	machine := x.machine
+	events := len(x.fresh)
+	x.events += int64(events)
+	x.fresh, x.waiting = nil, false
+	x.status, x.state, x.started, x.stopped = machine.Status(), machine.State(), machine.Started(), machine.Stopped()
+	x.redrives, x.redriven = machine.Redrives()
+	if call := machine.Pending(); call != nil && call.Attempt != x.called {
+		x.called = call.Attempt
 		e.cfg.Timers.AfterFunc(e.cfg.Timers.Now(), func() { e.invoke(x, *call) })
 	}
-	if wake := x.machine.Wake(); !wake.Equal(x.wakeAt) {
-		if x.stopWake != nil {
-			x.stopWake()
-			x.stopWake = nil
-		}
-		x.wakeAt = wake
-		if !wake.IsZero() {
-			x.stopWake = e.cfg.Timers.AfterFunc(wake, func() { e.wake(x) })
-		}
+	e.setTimer(x)
+	if x.status == asl.Running {
+		return
 	}
-	if e.cfg.OnEnd != nil && len(step.Events) > 0 && x.machine.Status() != asl.Running {
-		ended := x.view()
+	if e.cfg.OnEnd != nil && events > 0 {
+		ended := e.view(x)
 		release := e.cfg.Timers.Hold() // no time passes before OnEnd knows
 		go func() {
 			defer release()
 			e.cfg.OnEnd(ended)
 		}()
 	}
+	x.machine = nil
+}
+
+func (e *Engine) setTimer(x *execution) {
+	wake := x.machine.Wake()
+	if wake.Equal(x.wakeAt) {
+		return
+	}
+	if x.stopWake != nil {
+		x.stopWake()
+		x.stopWake = nil
+	}
+	x.wakeAt = wake
+	if !wake.IsZero() && !e.draining {
+		x.stopWake = e.cfg.Timers.AfterFunc(wake, func() { e.wake(x) })
+	}
 }
 
 func (e *Engine) wake(x *execution) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.closed || e.draining || e.broken != nil || x.machine == nil {
+		return
+	}
+	x.wakeAt = time.Time{}
 	_ = e.tell(x, asl.Input{Kind: asl.Woken}) // to be woken is never refused
+	if !x.waiting {
+		e.setTimer(x) // the clock was put back at this very moment
+	}
+	e.later()
 }
 
 func (e *Engine) invoke(x *execution, call asl.Invocation) {
-	if e.ctx.Err() != nil { // closed since
+	e.mu.Lock()
+	if e.closed || e.draining || e.broken != nil {
+		e.mu.Unlock()
 		return
 	}
+	e.atWork.Add(1)
+	e.mu.Unlock()
+	defer e.atWork.Done()
 	in := e.call(call)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_ = e.tell(x, in) // an answer that comes too late is dropped, not refused
+	if e.draining {
+		_ = e.commit() // OnBroken hears of it
+		return
+	}
+	e.later()
 }
 
 // call runs the function and puts its answer in Step Functions' terms.

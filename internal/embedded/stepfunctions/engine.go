@@ -1,6 +1,6 @@
 // Package stepfunctions is AWS Step Functions on one machine: one state machine, run by package asl, behind Step
 // Functions' own API over HTTP (JSON 1.0), so that a plain aws-sdk-go-v2 client or the AWS CLI works against it. It
-// answers on loopback only and checks no signatures.
+// answers on loopback only, and only requests that its key has signed.
 //
 //	StartExecution                    names, idempotence and refusals as on AWS; a name stays taken for ever
 //	DescribeExecution                 with redrive status
@@ -16,8 +16,11 @@
 //
 // Any other operation is refused with UnknownOperationException. The machine is made by New, not over the API.
 //
-// Executions live in memory. Everything that moves one passes through Engine.tell with its time: whoever writes those
-// inputs down, with each execution's asl.Origin, can replay them.
+// What moves an execution is written to the Journal before anybody learns of it: a function is called, a request
+// answered, a timer set once the journal has what led there. So the process may die anywhere. The next one takes every
+// execution up where it was: a function that was under way fails as Lambda.Unknown, for the definition to call it
+// again; a callback waits on under its token; a Wait that has passed ends once. An execution keeps the definition that
+// it began with, as on AWS, whatever the program ships by then.
 package stepfunctions
 
 import (
@@ -26,11 +29,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/asl"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/signature"
 )
 
 // Config is what an engine is made of.
@@ -38,16 +43,30 @@ type Config struct {
 	Timers clock.Timers
 	// Name is the state machine's.
 	Name, Region, AccountID string
-	Definition              *asl.Definition
+	// Definition is what executions begin with from now on.
+	Definition *asl.Definition
 	// Invoke calls a Lambda function and gives its result, JSON. A FunctionError is the function's own failure; an
 	// error says that the function could not be called. Under a virtual clock time stands still while it runs, except
 	// where it sleeps on the clock. Its context ends with the engine, not with the execution: AWS lets a function of a
-	// stopped execution run on.
+	// stopped execution run on. A journal with executions has it called from within New on.
 	Invoke func(ctx context.Context, functionARN string, payload []byte) ([]byte, *FunctionError, error)
+	// Journal is where executions are kept; nil is a new Memory. It stays the caller's to close, after Close.
+	Journal Journal
+	// Key signs requests of the API; a key is drawn where this is zero.
+	Key signature.Key
+	// Identify gives the ARN of who sends a request of StartExecution, by a proof in its header: "" where there is none,
+	// and an error where the proof is wrong, so that the start is refused. nil: nobody proves anything.
+	Identify func(context.Context, http.Header) (arn string, err error)
+	// Self is the principal that the engine runs as: the starter of executions without a proof.
+	Self string
 	// Rand is where executions' seeds come from, and so task tokens; nil is crypto/rand.
 	Rand io.Reader
 	// OnEnd, where set, is told of each execution that ended, as EventBridge would be. The clock stands still meanwhile.
+	// It is told once, and not at all where the process dies first.
 	OnEnd func(Execution)
+	// OnBroken, where set, is told once that the journal can't be written. The engine then calls no function any more and
+	// refuses every request; a new one goes on from what was written.
+	OnBroken func(error)
 }
 
 // FunctionError is an error that a Lambda function answered with: Retry and Catch name its Type.
@@ -61,24 +80,22 @@ type Engine struct {
 	created time.Time
 	ctx     context.Context
 	cancel  context.CancelFunc
+	atWork  sync.WaitGroup // functions that run
 
-	mu     sync.Mutex
-	closed bool
-	byARN  map[string]*execution
-	inTurn []*execution // in the order of their starts
+	mu          sync.Mutex
+	closed      bool
+	draining    bool
+	broken      error
+	definitions map[string]*asl.Definition // by Sum
+	current     string                     // the Sum of cfg.Definition
+	byName      map[string]*execution
+	inTurn      []*execution // in the order of their starts
+	// unwritten are executions that moved since the last commit, in turn.
+	unwritten []*execution
+	due       bool // a commit of them is on its way
 }
 
-// execution is one that the engine keeps, with its history and the one timer that it may need.
-type execution struct {
-	machine  *asl.Execution
-	history  []asl.Event
-	wakeAt   time.Time
-	stopWake func() bool
-	// redriveToken is the clientToken of the last redrive.
-	redriveToken string
-}
-
-// New makes an engine with no executions. Close ends it.
+// New makes an engine and takes up the executions of its journal. Close ends it.
 func New(cfg Config) (*Engine, error) {
 	switch {
 	case cfg.Timers == nil || cfg.Definition == nil || cfg.Invoke == nil:
@@ -91,18 +108,65 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
+	if cfg.Journal == nil {
+		cfg.Journal = &Memory{}
+	}
+	if cfg.Key == (signature.Key{}) {
+		var err error
+		if cfg.Key, err = signature.NewKey(rand.Reader); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Engine{
-		cfg: cfg, created: cfg.Timers.Now(), ctx: ctx, cancel: cancel, byARN: map[string]*execution{},
-	}, nil
+	e := &Engine{
+		cfg: cfg, ctx: ctx, cancel: cancel, byName: map[string]*execution{},
+		current: Sum(cfg.Definition.Source()), definitions: map[string]*asl.Definition{},
+	}
+	e.definitions[e.current] = cfg.Definition
+	if err := e.takeUp(); err != nil {
+		e.Close()
+		return nil, fmt.Errorf("taking up the executions of %s: %w", e.StateMachineARN(), err)
+	}
+	return e, nil
 }
 
-// Close ends the engine: no timer fires any more, functions that run see their context done, answers are dropped.
+// Key is what requests of the API are to be signed with.
+func (e *Engine) Key() signature.Key { return e.cfg.Key }
+
+// Close ends the engine at once, as a kill would: no timer fires any more, functions that run see their context done,
+// and their answers are dropped, so that the next engine on the journal has them called again.
 func (e *Engine) Close() {
 	e.cancel()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed = true
+	e.stopTimers()
+}
+
+// Shutdown ends the engine once the functions that run have answered and that is written, or ctx is done. No other is
+// called meanwhile. The API answers until the end, since functions use it.
+func (e *Engine) Shutdown(ctx context.Context) {
+	e.mu.Lock()
+	e.draining = true
+	e.stopTimers()
+	e.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		e.atWork.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	e.mu.Lock()
+	_ = e.commit() // what can't be written is done again by the next engine
+	e.mu.Unlock()
+	e.Close()
+}
+
+// stopTimers keeps executions from being woken. e.mu is held.
+func (e *Engine) stopTimers() {
 	for _, x := range e.inTurn {
 		if x.stopWake != nil {
 			x.stopWake()
@@ -115,87 +179,12 @@ func (e *Engine) StateMachineARN() string {
 	return fmt.Sprintf("arn:aws:states:%s:%s:stateMachine:%s", e.cfg.Region, e.cfg.AccountID, e.cfg.Name)
 }
 
-func (e *Engine) executionARN(name string) string {
-	return fmt.Sprintf("arn:aws:states:%s:%s:execution:%s:%s", e.cfg.Region, e.cfg.AccountID, e.cfg.Name, name)
+func (e *Engine) executionARN(name string) string { return e.executionPrefix() + name }
+
+func (e *Engine) executionPrefix() string {
+	return fmt.Sprintf("arn:aws:states:%s:%s:execution:%s:", e.cfg.Region, e.cfg.AccountID, e.cfg.Name)
 }
 
 func (e *Engine) roleARN() string {
 	return fmt.Sprintf("arn:aws:iam::%s:role/%s", e.cfg.AccountID, e.cfg.Name)
-}
-
-// Execution is how one stands.
-type Execution struct {
-	ARN, Name string
-	Status    asl.Status
-	// State is where it is or ended.
-	State string
-	// Input and Output are JSON.
-	Input, Output string
-	Error, Cause  string
-	// Stopped is zero while it runs.
-	Started, Stopped time.Time
-}
-
-// Execution is the one of that ARN; ok is false if there is none.
-func (e *Engine) Execution(arn string) (x Execution, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	found := e.byARN[arn]
-	if found == nil {
-		return Execution{}, false
-	}
-	return found.view(), true
-}
-
-// Executions are all, in the order of their starts.
-func (e *Engine) Executions() []Execution {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	out := make([]Execution, len(e.inTurn))
-	for i, x := range e.inTurn {
-		out[i] = x.view()
-	}
-	return out
-}
-
-// Counts tells how many executions have each status.
-func (e *Engine) Counts() map[asl.Status]int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	out := map[asl.Status]int{}
-	for _, x := range e.inTurn {
-		out[x.machine.Status()]++
-	}
-	return out
-}
-
-// History is all that has happened in an execution, or nil if there is none of that ARN.
-func (e *Engine) History(arn string) []asl.Event {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if x := e.byARN[arn]; x != nil {
-		return append([]asl.Event(nil), x.history...)
-	}
-	return nil
-}
-
-// StatesEntered are the names of the states that an execution has entered, in order, each as often as it was.
-func (e *Engine) StatesEntered(arn string) []string {
-	var out []string
-	for _, ev := range e.History(arn) {
-		if ev.Entered() {
-			out = append(out, ev.State)
-		}
-	}
-	return out
-}
-
-func (x *execution) view() Execution {
-	o := x.machine.Origin()
-	v := Execution{
-		ARN: o.ExecutionARN, Name: o.ExecutionName, Status: x.machine.Status(), State: x.machine.State(),
-		Input: o.Input, Output: x.machine.Output(), Started: x.machine.Started(), Stopped: x.machine.Stopped(),
-	}
-	v.Error, v.Cause = x.machine.Failure()
-	return v
 }

@@ -17,7 +17,7 @@ type details struct {
 
 // find is the execution of an ARN.
 func (e *Engine) find(arn string) (*execution, error) {
-	if x := e.byARN[arn]; x != nil {
+	if x := e.lookup(arn); x != nil {
 		return x, nil
 	}
 	if parts := strings.Split(arn, ":"); len(parts) != 8 || parts[2] != "states" || parts[5] != "execution" {
@@ -42,9 +42,9 @@ type startRequest struct {
 	Input           *string
 }
 
-// startExecution is idempotent by name and input while the execution runs.
+// startExecution is idempotent by name and input while the execution runs, whose starter stays the first.
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
-func (e *Engine) startExecution(in startRequest) (any, error) {
+func (e *Engine) startExecution(in startRequest, by string) (any, error) {
 	if err := e.ownMachine(in.StateMachineArn); err != nil {
 		return nil, err
 	}
@@ -71,14 +71,14 @@ func (e *Engine) startExecution(in startRequest) (any, error) {
 	case len(input) > maxPayload:
 		return nil, refuse("InvalidExecutionInput", "Invalid State Machine Execution Input: the input is longer than %d bytes", maxPayload)
 	}
-	x := e.byARN[e.executionARN(name)]
+	x := e.byName[name]
 	switch {
 	case x == nil:
 		var err error
-		if x, err = e.start(name, input); err != nil {
+		if x, err = e.start(name, input, by); err != nil {
 			return nil, err
 		}
-	case x.machine.Status() != asl.Running || x.machine.Origin().Input != input:
+	case x.machine == nil || x.machine.Origin().Input != input:
 		return nil, refuse("ExecutionAlreadyExists", "Execution Already Exists: '%s'", e.executionARN(name))
 	}
 	return map[string]any{"executionArn": e.executionARN(name), "startDate": stamp(x.machine.Started())}, nil
@@ -114,17 +114,20 @@ func (e *Engine) describeExecution(in executionRequest) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := x.view()
-	count, last := x.machine.Redrives()
+	machine, err := e.load(x)
+	if err != nil {
+		return nil, err
+	}
+	v := e.view(x)
 	out := description{
 		ExecutionArn: v.ARN, StateMachineArn: e.StateMachineARN(), Name: v.Name, Status: v.Status,
 		StartDate: stamp(v.Started), StopDate: stamp(v.Stopped), Input: v.Input, InputDetails: details{true},
-		Error: v.Error, Cause: v.Cause, RedriveCount: count, RedriveDate: stamp(last), RedriveStatus: "REDRIVABLE",
+		Error: v.Error, Cause: v.Cause, RedriveCount: x.redrives, RedriveDate: stamp(x.redriven), RedriveStatus: "REDRIVABLE",
 	}
 	if v.Status == asl.Succeeded {
 		out.Output, out.OutputDetails = &v.Output, &details{true}
 	}
-	if err := x.machine.Redrivable(e.cfg.Timers.Now()); err != nil {
+	if err := machine.Redrivable(e.cfg.Timers.Now()); err != nil {
 		out.RedriveStatus, out.RedriveStatusReason = "NOT_REDRIVABLE", err.Error()
 	}
 	return out, nil
@@ -171,15 +174,13 @@ func (e *Engine) listExecutions(in listRequest) (any, error) {
 	i := before - 1
 	for ; i >= 0 && len(out) < most; i-- {
 		x := e.inTurn[i]
-		count, last := x.machine.Redrives()
-		if in.StatusFilter != "" && string(x.machine.Status()) != in.StatusFilter ||
-			in.RedriveFilter != "" && (count > 0) != (in.RedriveFilter == "REDRIVEN") {
+		if in.StatusFilter != "" && string(x.status) != in.StatusFilter ||
+			in.RedriveFilter != "" && (x.redrives > 0) != (in.RedriveFilter == "REDRIVEN") {
 			continue
 		}
-		v := x.view()
 		out = append(out, listed{
-			ExecutionArn: v.ARN, StateMachineArn: e.StateMachineARN(), Name: v.Name, Status: v.Status,
-			StartDate: stamp(v.Started), StopDate: stamp(v.Stopped), RedriveCount: count, RedriveDate: stamp(last),
+			ExecutionArn: e.executionARN(x.name), StateMachineArn: e.StateMachineARN(), Name: x.name, Status: x.status,
+			StartDate: stamp(x.started), StopDate: stamp(x.stopped), RedriveCount: x.redrives, RedriveDate: stamp(x.redriven),
 		})
 	}
 	answer := map[string]any{"executions": out}
@@ -198,10 +199,11 @@ func (e *Engine) stopExecution(in executionRequest) (any, error) {
 	if err := withinLimits(in.Error, in.Cause); err != nil {
 		return nil, err
 	}
-	if x.machine.Status() == asl.Running {
-		// Its time may run out at this very moment: then it has ended already.
-		_ = e.tell(x, asl.Input{Kind: asl.Stopped, Error: in.Error, Cause: in.Cause})
+	if x.machine == nil {
+		return map[string]any{"stopDate": stamp(x.stopped)}, nil
 	}
+	// Its time may run out at this very moment: then it has ended already.
+	_ = e.tell(x, asl.Input{Kind: asl.Stopped, Error: in.Error, Cause: in.Cause})
 	return map[string]any{"stopDate": stamp(x.machine.Stopped())}, nil
 }
 
@@ -215,9 +217,10 @@ func (e *Engine) redriveExecution(in executionRequest) (any, error) {
 			return nil, refuse("ExecutionNotRedrivable", "%v", err)
 		}
 		x.redriveToken = in.ClientToken
+		_, last := x.machine.Redrives()
+		return map[string]any{"redriveDate": stamp(last)}, nil
 	}
-	_, last := x.machine.Redrives()
-	return map[string]any{"redriveDate": stamp(last)}, nil
+	return map[string]any{"redriveDate": stamp(x.redriven)}, nil
 }
 
 func withinLimits(name, cause string) error {

@@ -23,7 +23,7 @@ func (e *Engine) getExecutionHistory(in historyRequest) (any, error) {
 		return nil, err
 	}
 	data := in.IncludeExecutionData == nil || *in.IncludeExecutionData
-	n := len(x.history)
+	n := int(x.events)
 	answer := map[string]any{}
 	var part []asl.Event
 	if in.ReverseOrder {
@@ -32,7 +32,9 @@ func (e *Engine) getExecutionHistory(in historyRequest) (any, error) {
 			return nil, err
 		}
 		from := max(0, before-most)
-		part = slices.Clone(x.history[from:before])
+		if part, err = e.cfg.Journal.Events(x.number, int64(from)+1, before-from); err != nil {
+			return nil, e.fail(err)
+		}
 		slices.Reverse(part)
 		if from > 0 {
 			answer["nextToken"] = cursorToken(from)
@@ -46,7 +48,9 @@ func (e *Engine) getExecutionHistory(in historyRequest) (any, error) {
 			after = 0
 		}
 		to := min(n, after+most)
-		part = x.history[after:to]
+		if part, err = e.cfg.Journal.Events(x.number, int64(after)+1, to-after); err != nil {
+			return nil, e.fail(err)
+		}
 		if to < n {
 			answer["nextToken"] = cursorToken(to)
 		}

@@ -8,10 +8,10 @@ type machineRequest struct {
 	NextToken       string
 }
 
-func (e *Engine) machine() map[string]any {
+func (e *Engine) machine(definition string) map[string]any {
 	return map[string]any{
 		"stateMachineArn": e.StateMachineARN(), "name": e.cfg.Name, "roleArn": e.roleARN(),
-		"definition": e.cfg.Definition.Source(),
+		"definition": e.definitions[definition].Source(),
 	}
 }
 
@@ -19,17 +19,18 @@ func (e *Engine) describeStateMachine(in machineRequest) (any, error) {
 	if err := e.ownMachine(in.StateMachineArn); err != nil {
 		return nil, err
 	}
-	m := e.machine()
+	m := e.machine(e.current)
 	m["status"], m["type"], m["creationDate"] = "ACTIVE", "STANDARD", stamp(e.created)
 	m["description"] = e.cfg.Definition.Comment()
 	return m, nil
 }
 
 func (e *Engine) describeStateMachineForExecution(in machineRequest) (any, error) {
-	if _, err := e.find(in.ExecutionArn); err != nil {
+	x, err := e.find(in.ExecutionArn)
+	if err != nil {
 		return nil, err
 	}
-	m := e.machine()
+	m := e.machine(x.definition)
 	m["updateDate"] = stamp(e.created)
 	return m, nil
 }

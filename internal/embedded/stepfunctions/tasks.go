@@ -40,7 +40,7 @@ func (e *Engine) tellTask(in asl.Input) (any, error) {
 	if !ok {
 		return nil, refuse("InvalidToken", "Invalid Token: 'Invalid token'")
 	}
-	x := e.byARN[arn]
+	x := e.lookup(arn)
 	if x == nil {
 		return nil, refuse("TaskDoesNotExist", "Task Does Not Exist: no task has this token")
 	}
