@@ -56,6 +56,7 @@ func (c cli) lists(x artifact) bool {
 // TestTheWholeLifeOfAUser is lived by commands alone: everything that a user can have is made, listed, refuses the deletion in
 // AWS's words, and is taken away.
 func TestTheWholeLifeOfAUser(t *testing.T) {
+	t.Parallel()
 	a, aws := newAccount(t)
 	const name = "ci.old+x@example.com"
 	user := []string{"--user-name", name}

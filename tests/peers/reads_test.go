@@ -16,6 +16,7 @@ import (
 
 // TestTheCLIPages reads more users than a page holds: all of them, as few as it was told, and the rest from there.
 func TestTheCLIPages(t *testing.T) {
+	t.Parallel()
 	a, aws := newAccount(t)
 	const users = 120
 	var want []string
@@ -64,6 +65,7 @@ func TestTheCLIPages(t *testing.T) {
 
 // TestTheCLIReadsTheReport asks for a credential report as people do, and finds in it what was done.
 func TestTheCLIReadsTheReport(t *testing.T) {
+	t.Parallel()
 	_, aws := newAccount(t)
 	aws.refused("ReportNotPresent", "GetCredentialReport", "", "iam", "get-credential-report")
 	aws.does("iam", "create-user", "--user-name", "ann")
