@@ -58,7 +58,7 @@ func (o approveOptions) approve(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	c, err := o.around.reach.counter(ctx, o.deployment)
+	c, err := o.counter(ctx)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,10 @@ func (c counter) call(ctx context.Context, method, path string, body []byte, int
 	}
 	resp, err := c.send(r, body)
 	if err != nil {
+		var fault *sunset.Fault
+		if errors.As(err, &fault) {
+			return err // whoever sends has found out what it is
+		}
 		var away *url.Error
 		if errors.As(err, &away) {
 			err = away.Err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/iam-sunset/iam-sunset/internal/awsfault"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/office"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -55,6 +56,9 @@ func hintFor(err error) string {
 	}
 	if awsfault.IsExpired(err) {
 		return "the AWS credentials have expired: sign in again, then repeat the command"
+	}
+	if errors.Is(err, office.ErrSilent) {
+		return "see whether iam-sunset serve still runs, then repeat the command: it takes up what is left"
 	}
 	switch awsfault.Code(err) {
 	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken":

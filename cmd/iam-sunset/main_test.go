@@ -31,16 +31,30 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	scripts(t, testscript.Params{Dir: "testdata/script"}, false)
+}
+
+// What operators do to a deployment they do to an engine with the same words, and read the same.
+func TestScriptsOnAnEngine(t *testing.T) {
+	var files []string
+	for _, name := range []string{"approve", "operate", "rehearse", "stop", "trouble"} {
+		files = append(files, filepath.Join("testdata", "script", name+".txtar"))
+	}
+	scripts(t, testscript.Params{Files: files}, true)
+}
+
+// scripts runs scripts whose sites are deployments, or engines.
+func scripts(t *testing.T, p testscript.Params, engine bool) {
 	var turn sync.Mutex
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: p.Dir, Files: p.Files,
 		Setup: func(e *testscript.Env) error {
 			for _, v := range os.Environ() {
 				if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
 					e.Setenv(name, "")
 				}
 			}
-			e.Values[siteKey{}] = &scripted{turn: &turn}
+			e.Values[siteKey{}] = &scripted{turn: &turn, engine: engine}
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			e.Setenv("AWS_CONFIG_FILE", e.WorkDir+"/aws-config")
 			e.Setenv("AWS_SHARED_CREDENTIALS_FILE", e.WorkDir+"/aws-credentials")

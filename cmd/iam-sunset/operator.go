@@ -36,16 +36,17 @@ type counter struct {
 	send func(*http.Request, []byte) (*http.Response, error)
 }
 
-// reach finds a running deployment by the file that --deployment names; empty: wherever the environment says.
+// reach finds a running deployment by the file that --deployment names; empty: wherever the environment says. An engine on
+// this machine is found by the address that --engine names.
 type reach struct {
-	station func(ctx context.Context, file string) (station, error)
-	counter func(ctx context.Context, file string) (counter, error)
+	station func(ctx context.Context, place string) (station, error)
+	counter func(ctx context.Context, place string) (counter, error)
 }
 
 // operator is what every command on a running deployment has.
 type operator struct {
-	around     surroundings
-	deployment string
+	around             surroundings
+	deployment, engine string
 }
 
 // operatorCommands are those that work on a running deployment.
@@ -62,10 +63,40 @@ func operatorCommands(around surroundings) []*cobra.Command {
 func (o *operator) addFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.deployment, "deployment", "", "file that says where the deployment is; without it $IAM_SUNSET_DEPLOYMENT, or iam-sunset.json here")
 	_ = cmd.MarkFlagFilename("deployment", "json") // the flag is there
+	cmd.Flags().StringVar(&o.engine, "engine", "", "address of a running iam-sunset serve, instead of a deployment; without it $IAM_SUNSET_ENGINE")
 }
 
 func (o *operator) station(ctx context.Context) (station, error) {
-	return o.around.reach.station(ctx, o.deployment)
+	by, place, err := o.meant()
+	if err != nil {
+		return station{}, err
+	}
+	return by.station(ctx, place)
+}
+
+func (o *operator) counter(ctx context.Context) (counter, error) {
+	by, place, err := o.meant()
+	if err != nil {
+		return counter{}, err
+	}
+	return by.counter(ctx, place)
+}
+
+// meant is what the command works on. A flag goes before the environment; of two of a kind neither is guessed.
+func (o *operator) meant() (by reach, place string, err error) {
+	address := o.engine
+	if address == "" && o.deployment == "" {
+		address = os.Getenv("IAM_SUNSET_ENGINE")
+	}
+	switch {
+	case address == "":
+		return o.around.reach, o.deployment, nil
+	case o.deployment != "":
+		return by, "", hinted{errors.New("--deployment and --engine are two different places"), "name the one that you mean"}
+	case o.engine == "" && os.Getenv("IAM_SUNSET_DEPLOYMENT") != "":
+		return by, "", hinted{errors.New("IAM_SUNSET_DEPLOYMENT and IAM_SUNSET_ENGINE are both set, and are two different places"), "say --deployment FILE or --engine URL, or unset one"}
+	}
+	return engine(o.around.clock, awsConfig), address, nil
 }
 
 // deploymentFile is where the deployment's document is.

@@ -48,10 +48,15 @@ type site struct {
 	answers  string
 	// rescue, where set, is asked before each rescue.
 	rescue func(userID string) error
+	// engine says that commands reach the site as an engine, by its address alone.
+	engine bool
 	// refuse, where set, is why nothing can be put on record.
 	refuse error
-	close  []func()
-	faults []func() // disarm what the account was told to get wrong
+	// roles and sessions are those of people who reached an engine.
+	roles    map[string]bool
+	sessions map[string]fakeaws.Credentials
+	close    []func()
+	faults   []func() // disarm what the account was told to get wrong
 }
 
 // refusing is the store of a site's objects.
@@ -68,8 +73,12 @@ func (r refusing) Put(ctx context.Context, key string, body []byte) error {
 }
 
 func newSite(dir string, names ...string) (*site, error) {
+	return newSiteReached(dir, false, names...)
+}
+
+func newSiteReached(dir string, asEngine bool, names ...string) (*site, error) {
 	begin := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) // a Monday
-	s := &site{clock: clock.NewVirtual(begin), users: map[string]fakeaws.NewUser{}, settings: sunset.DefaultSettings(), operator: operatorARN, decider: adaARN}
+	s := &site{clock: clock.NewVirtual(begin), users: map[string]fakeaws.NewUser{}, roles: map[string]bool{}, sessions: map[string]fakeaws.Credentials{}, settings: sunset.DefaultSettings(), operator: operatorARN, decider: adaARN, engine: asEngine}
 	s.settings.Approvers = []sunset.Approver{{Email: "ada@example.com", Principals: []string{"arn:aws:iam::123456789012:role/approvers"}}}
 	s.settings.CapPercent = 100
 	s.settings.Batch = 2
@@ -95,12 +104,17 @@ func newSite(dir string, names ...string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.machine, err = onemachine.Start(onemachine.Config{
+	cfg := onemachine.Config{
 		AWS: server.Config("us-east-1"), AccountID: s.account.ID(), Region: "us-east-1", Time: s.clock, Objects: refusing{objects.Objects(), s}, Rows: objects.Rows(),
 		Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: deaf{}, Log: slog.New(slog.DiscardHandler), PagesAddr: "127.0.0.1:0",
 		Settings: func(context.Context) (sunset.Settings, error) { return s.settings, nil }, Rand: rand.NewChaCha8([32]byte{1}),
-	})
-	if err != nil {
+	}
+	if asEngine {
+		if err := s.asEngine(dir, &cfg); err != nil {
+			return nil, err
+		}
+	}
+	if s.machine, err = onemachine.Start(cfg); err != nil {
 		return nil, err
 	}
 	s.close = append(s.close, s.machine.Close)
@@ -130,6 +144,9 @@ func (s *site) identify(r *http.Request) (string, bool) {
 }
 
 func (s *site) reach() reach {
+	if s.engine {
+		return s.reachEngine()
+	}
 	cfg := aws.Config{Credentials: credentials.NewStaticCredentialsProvider(s.key.AccessKeyID, s.key.SecretAccessKey, s.key.SessionToken)}
 	return reach{
 		station: func(context.Context, string) (station, error) {
@@ -183,8 +200,9 @@ type siteKey struct{}
 // scripted is what a script has of its own, and of all scripts together: commands that run in this process do so one at
 // a time, since whether colours are on is the process's.
 type scripted struct {
-	site *site
-	turn *sync.Mutex
+	site   *site
+	turn   *sync.Mutex
+	engine bool // sites are reached as engines
 }
 
 // ours is the deployment of a script; the command "site" makes it.
@@ -198,10 +216,11 @@ func ours(ts *testscript.TestScript) *site {
 
 // site USER… makes a deployment over an account of unused users.
 func makeSite(ts *testscript.TestScript, _ bool, args []string) {
-	s, err := newSite(ts.MkAbs("deployment"), args...)
+	here := ts.Value(siteKey{}).(*scripted)
+	s, err := newSiteReached(ts.MkAbs("deployment"), here.engine, args...)
 	ts.Check(err)
 	ts.Defer(s.end)
-	ts.Value(siteKey{}).(*scripted).site = s
+	here.site = s
 }
 
 // operate STATUS ARGUMENT… runs a command on the site, which must end with this status.

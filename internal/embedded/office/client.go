@@ -76,6 +76,9 @@ func Transport() *http.Client {
 // ErrNoEngine says that something answers, and is no engine.
 var ErrNoEngine = errors.New("what answers there is no engine of iam-sunset")
 
+// ErrSilent says that an engine gave no answer that its key vouches for, however often it was asked.
+var ErrSilent = errors.New("no answer of the engine")
+
 // Greet asks what is at address; nothing of the answer is proven. It is an Unavailable fault where nothing answers, and
 // ErrNoEngine where something else does.
 func Greet(ctx context.Context, client *http.Client, address string) (Greeting, error) {
@@ -105,8 +108,8 @@ func Greet(ctx context.Context, client *http.Client, address string) (Greeting, 
 	return g, nil
 }
 
-// NewClient reaches the office of the engine at address, whose key and region these are. What waits, waits on c, and
-// requests are dated by it.
+// NewClient reaches the office of the engine at address, whose key and region these are. What waits, waits on c;
+// signatures are dated by real time, as AWS wants them.
 func NewClient(client *http.Client, address string, key signature.Key, region string, c clock.Clock) *Client {
 	return &Client{url: strings.TrimRight(address, "/"), key: key, region: region, clock: c, http: client}
 }
@@ -182,7 +185,7 @@ func (c *Client) ask(ctx context.Context, r request) (answer, error) {
 		}
 		failed, lost = err, true
 	}
-	return answer{}, sunset.Faultf(sunset.Unavailable, "%s: no answer of the engine at %s: %w", r.doing, c.url, failed)
+	return answer{}, sunset.Faultf(sunset.Unavailable, "%s: %w at %s: %w", r.doing, ErrSilent, c.url, failed)
 }
 
 // once sends a request once. A fault needs no second try.
@@ -205,7 +208,7 @@ func (c *Client) once(ctx context.Context, r request) (answer, error) {
 func (c *Client) send(r *http.Request, body []byte) (answer, error) {
 	sum := sha256.Sum256(body)
 	key := aws.Credentials{AccessKeyID: c.key.ID, SecretAccessKey: c.key.Secret}
-	if err := v4.NewSigner().SignHTTP(r.Context(), key, r, hex.EncodeToString(sum[:]), service, c.region, c.clock.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(r.Context(), key, r, hex.EncodeToString(sum[:]), service, c.region, clock.Wall{}.Now()); err != nil {
 		return answer{}, sunset.Faultf(sunset.Internal, "signing a request to the engine: %w", err)
 	}
 	resp, err := c.http.Do(r)
@@ -232,14 +235,18 @@ func (c *Client) send(r *http.Request, body []byte) (answer, error) {
 // cfg must lead to the STS that the engine asks.
 func (c *Client) Approvals(cfg aws.Config) func(*http.Request, []byte) (*http.Response, error) {
 	return func(r *http.Request, body []byte) (*http.Response, error) {
-		proof, err := identity.Prove(r.Context(), cfg, c.key.ID, identity.ToSend(r.Method, r.URL.RequestURI(), body), c.clock.Now())
+		proof, err := identity.Prove(r.Context(), cfg, c.key.ID, identity.ToSend(r.Method, r.URL.RequestURI(), body), clock.Wall{}.Now())
 		if err != nil {
 			return nil, err
 		}
 		r.Header.Set(identity.Header, proof)
 		a, err := c.send(r, body)
-		if err != nil {
+		var fault *sunset.Fault
+		switch {
+		case errors.As(err, &fault):
 			return nil, err
+		case err != nil:
+			return nil, sunset.Faultf(sunset.Unavailable, "asking about decisions: %w at %s: %w", ErrSilent, c.url, err)
 		}
 		return &http.Response{
 			Status: fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)), StatusCode: a.status, Header: a.header,

@@ -47,6 +47,9 @@ func NewKey(random io.Reader) (Key, error) {
 	return Key{ID: idPrefix + id[:14], Secret: base64.StdEncoding.EncodeToString(raw[9:])}, nil
 }
 
+// Genuine reports whether the key can be one that NewKey drew: AWS's own never are.
+func (k Key) Genuine() bool { return strings.HasPrefix(k.ID, idPrefix) && k.Secret != "" }
+
 // Provider hands the key to AWS's SDK.
 func (k Key) Provider() aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(k.ID, k.Secret, "")
