@@ -1,4 +1,8 @@
 // Package statemachine holds the one definition that every engine runs: AWS Step Functions and the embedded one.
+//
+// Each Task retries Lambda.Unknown, a function that died under way, apart from all other errors and a thousand times: on
+// one machine every stop of the process ends functions so, and no number of them may fail a case. On AWS a function that
+// crashes for ever therefore comes to LogFailed only after a day or two; the alarm on its errors rings long before.
 package statemachine
 
 import (
