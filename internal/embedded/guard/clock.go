@@ -134,13 +134,16 @@ func (c *Clock) Agreed() time.Time {
 	return c.agreed
 }
 
-// Check makes sure that the clocks were compared in the last minute: where they were not, ask calls AWS by way of c. An AWS
-// that can't be reached is no error here.
+// Check makes sure that the clocks were compared in the last minute: where they were not, ask calls AWS by way of c. Its
+// error is that of ask, unless there is a Skew.
 func (c *Clock) Check(ctx context.Context, ask func(context.Context) error) error {
 	since := c.now().Round(0).Sub(c.Agreed())
 	if err := c.Err(); err != nil || (since >= 0 && since < freshFor) {
 		return err
 	}
-	_ = ask(ctx) // whoever needs AWS will say so
-	return c.Err()
+	err := ask(ctx)
+	if off := c.Err(); off != nil {
+		return off
+	}
+	return err
 }

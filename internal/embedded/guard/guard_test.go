@@ -191,7 +191,7 @@ func TestClocksAreComparedAnew(t *testing.T) {
 	require.Equal(t, 3, asked)
 
 	unreached := guard.NewClock(http.DefaultClient, time.Now)
-	require.NoError(t, unreached.Check(t.Context(), func(context.Context) error { return errors.New("no network") }))
+	require.EqualError(t, unreached.Check(t.Context(), func(context.Context) error { return errors.New("no network") }), "no network")
 }
 
 // switched gives whatever credentials it has at the moment, as an edited profile does.
@@ -221,7 +221,9 @@ func TestCredentialsOfOneAccount(t *testing.T) {
 		return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
 	}
 	profile := &switched{of(ours)}
-	cfg, guarded := guard.OfAccount(aws.Config{Region: "us-east-1", BaseEndpoint: &everyone.URL, Credentials: profile}, "123456789012")
+	cfg, guarded := guard.OfAccount(aws.Config{
+		Region: "us-east-1", BaseEndpoint: &everyone.URL, Credentials: profile, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+	}, "123456789012")
 	var halted []string
 	guarded.OnHalt(func(_ context.Context, why error) { halted = append(halted, why.Error()) })
 	account := iamaccount.New(cfg, clock.Wall{})
@@ -234,10 +236,30 @@ func TestCredentialsOfOneAccount(t *testing.T) {
 	profile.Credentials = aws.Credentials{}
 	_, err := account.Caller(t.Context())
 	require.ErrorContains(t, err, "the profile is gone")
+	require.Equal(t, []string{"AWS credentials can't be had: the profile is gone"}, halted)
 	profile.Credentials = aws.Credentials{AccessKeyID: "AKIANOBODYSKEY", SecretAccessKey: "x"}
 	_, err = account.Caller(t.Context())
 	require.Error(t, err)
-	require.Empty(t, halted, "an answer that isn't there proves nothing")
+	require.Len(t, halted, 2, "AWS does not know them")
+	halted = nil
+
+	// AWS that fails proves nothing, and nothing is sent meanwhile.
+	putRight := strange.Fail(fakeaws.Fault{Action: "GetCallerIdentity", Code: "ServiceFailure", Status: 500})
+	profile.Credentials = of(strange)
+	_, err = account.Caller(t.Context())
+	require.Equal(t, sunset.Unavailable, awsfault.KindOf(err))
+	require.Empty(t, halted)
+	putRight()
+	before := len(strange.Calls())
+
+	// A session that has ended.
+	profile.Credentials = of(ours)
+	putRight = ours.Fail(fakeaws.Fault{Action: "DeleteUser", Code: "ExpiredToken", Message: "The security token included in the request is expired", Status: 403})
+	_, err = iam.NewFromConfig(cfg).DeleteUser(t.Context(), &iam.DeleteUserInput{UserName: aws.String("x")})
+	require.Equal(t, "ExpiredToken", awsfault.Code(err))
+	require.Equal(t, []string{"the AWS credentials have expired (ExpiredToken)"}, halted)
+	halted = nil
+	putRight()
 
 	profile.Credentials = of(strange)
 	_, err = iam.NewFromConfig(cfg).DeleteUser(t.Context(), &iam.DeleteUserInput{UserName: aws.String("x")})
@@ -245,10 +267,10 @@ func TestCredentialsOfOneAccount(t *testing.T) {
 	require.ErrorContains(t, err, says)
 	require.Equal(t, sunset.AccessDenied, awsfault.KindOf(err))
 	require.Equal(t, []string{says}, halted)
-	require.Len(t, strange.Calls(), 1, "nothing but the question whose they are")
-	require.Equal(t, "GetCallerIdentity", strange.Calls()[0].Action)
+	require.Len(t, strange.Calls(), before+1, "nothing but the question whose they are")
+	require.Equal(t, "GetCallerIdentity", strange.Calls()[before].Action)
 
-	before := len(ours.Calls())
+	before = len(ours.Calls())
 	profile.Credentials = of(ours)
 	_, err = account.Caller(t.Context())
 	require.NoError(t, err, "put right, it goes on")
