@@ -16,13 +16,15 @@ const (
 )
 
 // everything is a user with each kind of artifact, in each status.
-func everything(a *fakeaws.Account) (fakeaws.NewUser, error) {
+func everything(a *fakeaws.Account) (fakeaws.NewUser, error) { return everythingOf(a, victim) }
+
+func everythingOf(a *fakeaws.Account, name string) (fakeaws.NewUser, error) {
 	for _, g := range []string{"devs", "ops", "auditors"} {
 		a.AddGroup(fakeaws.GroupSpec{Name: g})
 	}
 	made := begin().AddDate(-2, 0, 0)
 	return a.AddUser(fakeaws.UserSpec{
-		Name: victim, Path: "/ci/", CreatedAt: made, Tags: []fakeaws.Tag{{Key: "owner", Value: "ada@example.com"}},
+		Name: name, Path: "/ci/", CreatedAt: made, Tags: []fakeaws.Tag{{Key: "owner", Value: "ada@example.com"}},
 		Password: &fakeaws.PasswordSpec{LastUsed: begin().AddDate(-1, 0, 0), LastRotated: made},
 		Keys: []fakeaws.AccessKeySpec{
 			{CreatedAt: made, LastUsed: fakeaws.LastUsed{At: begin().AddDate(-1, 0, 0), Service: "s3", Region: "eu-west-1"}},
