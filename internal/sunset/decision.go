@@ -150,15 +150,18 @@ func FitsClaim(claimed, who string) bool {
 	return claimed != "" && (named(who, claimed) || proves(claimed, who))
 }
 
-// samePrincipal compares ARNs, taking a session of an assumed role for the role.
+// samePrincipal compares ARNs, taking a session of an assumed role for the role, and leaving paths out.
 func samePrincipal(a, b string) bool {
 	return a != "" && b != "" && strings.EqualFold(roleOf(a), roleOf(b))
 }
 
-// roleOf leaves out the role's path, because the ARN of a session has none; names of roles are unique without it.
+// roleOf leaves out the path of a role, because the ARN of a session has none, and of a user, because it can be moved to
+// another one; names are unique without it.
 func roleOf(arn string) string {
-	if head, rest, ok := strings.Cut(arn, ":role/"); ok {
-		return head + ":role/" + rest[strings.LastIndex(rest, "/")+1:]
+	for _, kind := range []string{":role/", ":user/"} {
+		if head, rest, ok := strings.Cut(arn, kind); ok {
+			return head + kind + rest[strings.LastIndex(rest, "/")+1:]
+		}
 	}
 	head, rest, ok := strings.Cut(arn, ":assumed-role/")
 	if !ok {

@@ -67,6 +67,8 @@ func TestBarred(t *testing.T) {
 		{"starter by a session called by the address", cleo, "arn:aws:sts::111122223333:assumed-role/Other/Cleo@example.com", subject, "started"},
 		{"the role of another account", bob, "arn:aws:sts::999900001111:assumed-role/Security/bob", subject, ""},
 		{"subject", ann, bob, "arn:aws:iam::111122223333:user/people/ann", "subject"},
+		{"subject who was moved to another path", ann, bob, "arn:aws:iam::111122223333:user/leavers/ann", "subject"},
+		{"a user of another account", ann, bob, "arn:aws:iam::999900001111:user/people/ann", ""},
 		{"subject called by the address", cleo, bob, "arn:aws:iam::111122223333:user/cleo@example.com", "subject"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
