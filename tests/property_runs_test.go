@@ -1,0 +1,87 @@
+package tests
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/iam-sunset/iam-sunset/internal/approval"
+)
+
+// shards run side by side, each from seeds of its own: ten of a hundred runs each, or of as many as RAPID_CHECKS says.
+const shards = 10
+
+// The rules that never bend hold in random accounts, under random settings, people and faults.
+//
+// A failure says how it is repeated, as -run="TestPropertyRules/shards/3" -rapid.seed=N; -rapid.shrinktime=1s has it
+// repeated without a search for a smaller one.
+func TestPropertyRules(t *testing.T) {
+	// The seed repeats a failure; no file has to be kept of it.
+	require.NoError(t, flag.Set("rapid.nofailfile", "true"))
+	// So many short lives are cheaper collected more seldom.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	signer, err := approval.OpenKeyFile(filepath.Join(t.TempDir(), "decisions.key"))
+	require.NoError(t, err)
+	signers := approval.Signers{Decisions: signer, Links: signer}
+	var mu sync.Mutex
+	runs, seen := 0, map[string]int{}
+	t.Run("shards", func(t *testing.T) {
+		for shard := range shards {
+			t.Run(strconv.Itoa(shard), func(t *testing.T) {
+				t.Parallel()
+				rapid.Check(t, func(t *rapid.T) {
+					w := newTrial(t, drawScenario(t), signers)
+					defer w.close()
+					ended := w.run()
+					w.judge(ended)
+					mu.Lock()
+					defer mu.Unlock()
+					runs++
+					for what, n := range w.saw {
+						seen[what] += n
+					}
+					if ended {
+						seen["every cleanup ended"]++
+					}
+				})
+			})
+		}
+	})
+	var table strings.Builder
+	for _, what := range slices.Sorted(maps.Keys(seen)) {
+		fmt.Fprintf(&table, "%7d  %s\n", seen[what], what)
+	}
+	t.Logf("in %d runs:\n%s", runs, table.String())
+	if t.Failed() || runs < 900 {
+		return // one run, or a few, need not have seen everything
+	}
+	for what, perThousand := range floors {
+		require.GreaterOrEqual(t, seen[what]*1000, perThousand*runs, "too seldom: %s", what)
+	}
+}
+
+// floors are how often in a thousand runs everything has to happen at least, or the rules would hold of nothing. About
+// a third to a half of what was counted.
+var floors = map[string]int{
+	"every cleanup ended": 900,
+	"outcome kept":        900, "outcome deleted": 300, "outcome expired": 100, "outcome restored": 60, "outcome rescued": 25, "outcome retained": 20,
+	"outcome skipped": 50, "outcome failed": 5,
+	"vote delete": 500, "vote keep": 60, "vote soak-again": 50, "vote refused": 2,
+	"fault 500": 400, "fault throttled": 400, "fault lost answer": 300, "fault closed": 300, "fault cut page": 200, "fault half answer": 100, "fault put off": 40,
+	"function died": 300, "rescue stored": 25, "execution stopped": 3,
+	"person: use key": 80, "person: use session": 35, "person: sign in": 20, "person: rescue": 30, "person: region closed": 15, "person: keep tag": 15,
+	"person: stop cleanup": 12, "person: pause": 12, "person: new key": 12, "person: exempt": 12, "person: new policy": 10, "person: more approvals": 10,
+	"person: approver leaves": 10, "person: new group": 9, "person: name reused": 9, "person: stop execution": 8, "person: longer soak": 7,
+	"person: key off": 7, "person: renamed": 6, "person: deny off": 6, "person: path moved": 6, "person: forged token": 6, "person: key deleted": 3,
+	"person: deleted": 3, "person: unfold window": 15,
+}
