@@ -9,9 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
@@ -19,6 +25,7 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/embedded/office"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/signature"
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
 
@@ -88,4 +95,138 @@ func (s *site) as(arn string) aws.Config {
 	cfg := s.aws.Copy()
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
 	return cfg
+}
+
+// engine USER… makes a site that is reached as an engine, by processes of their own; the environment says where.
+func makeEngine(ts *testscript.TestScript, _ bool, args []string) {
+	s, err := newSiteReached(ts.MkAbs("engine"), true, args...)
+	ts.Check(err)
+	ts.Defer(s.end)
+	ts.Value(siteKey{}).(*scripted).site = s
+	ts.Setenv("ENGINE", s.machine.EngineURL)
+	ts.Setenv("PAGES", s.machine.Workflow.PagesURL)
+	ts.Setenv("AWS_ENDPOINT_URL", aws.ToString(s.aws.BaseEndpoint))
+	ts.Setenv("AWS_REGION", "eu-west-1") // not the engine's
+	iAm(ts, false, []string{"security", "olga"})
+}
+
+// i-am ROLE NAME: whose credentials the processes have that follow.
+func iAm(ts *testscript.TestScript, _ bool, args []string) {
+	c, err := ours(ts).as("arn:aws:sts::123456789012:assumed-role/" + args[0] + "/" + args[1]).Credentials.Retrieve(context.Background())
+	ts.Check(err)
+	ts.Setenv("AWS_ACCESS_KEY_ID", c.AccessKeyID)
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", c.SecretAccessKey)
+	ts.Setenv("AWS_SESSION_TOKEN", c.SessionToken)
+}
+
+// servedNoMore ends the site's machine.
+func servedNoMore(ts *testscript.TestScript, _ bool, _ []string) { ours(ts).machine.Close() }
+
+// inAnotherAccount is iam-sunset with credentials of another account than every site's.
+func inAnotherAccount() {
+	account := fakeaws.New(fakeaws.Config{AccountID: "210987654321"})
+	server, err := account.Serve("127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(99)
+	}
+	admin := account.Administrator()
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": admin.AccessKeyID, "AWS_SECRET_ACCESS_KEY": admin.SecretAccessKey, "AWS_SESSION_TOKEN": admin.SessionToken,
+	} {
+		_ = os.Setenv(name, value) // the names are good
+	}
+	main()
+}
+
+// Who started is whom AWS names, whatever the request claims; an approver's own start counts against the approver also where
+// somebody else's name is on it.
+func TestAStarterIsProvenToAnEngine(t *testing.T) {
+	s := engineFor(t, "old-a")
+	s.settings.Approvers = append(s.settings.Approvers, sunset.Approver{Email: "ben@example.com", Principals: []string{"arn:aws:iam::123456789012:role/bens"}})
+	ctx := t.Context()
+	var arn string
+	require.NoError(t, s.clock.Run(ctx, func(ctx context.Context) error {
+		s.operator = adaARN
+		ada, err := s.reach().station(ctx, "")
+		if err != nil {
+			return err
+		}
+		require.Equal(t, adaARN, ada.who.ARN)
+		arn, err = ada.StartCleanup(ctx, "spring", sunset.Request{Starter: operatorARN})
+		return err
+	}))
+	who, ok := s.machine.Engine.StartedBy(arn)
+	require.True(t, ok)
+	require.Equal(t, adaARN, who)
+	require.NoError(t, s.pass(ctx, 18*day))
+	s.operator = operatorARN
+	out, _ := s.does(t, 0, "history", "spring")
+	require.Contains(t, strings.Join(strings.Fields(out), " "), "was started by "+adaARN+", while its request claims "+operatorARN)
+	out, errs := s.does(t, 2, "approve", "old-a", "--decision", "delete", "--reason", "I want it gone", "--yes")
+	require.Contains(t, out, "not decided: old-a: ada@example.com started this cleanup", errs)
+	require.Len(t, s.account.Users(), 1)
+	s.decider = "arn:aws:sts::123456789012:assumed-role/bens/ben"
+	out, _ = s.does(t, 0, "approve", "old-a", "--decision", "delete", "--reason", "it is over", "--yes")
+	require.Contains(t, out, "old-a: decided, delete.")
+	require.NoError(t, s.pass(ctx, 2*time.Hour))
+	require.Empty(t, s.account.Users())
+}
+
+// Whoever starts with the engine's key alone is whoever serves; a proof that doesn't hold starts nothing.
+func TestStartsWithoutAProof(t *testing.T) {
+	s := engineFor(t, "old-a")
+	var proof string
+	executions := func() *sfn.Client {
+		return sfn.New(s.machine.Executions.Options(), func(o *sfn.Options) {
+			if proof != "" {
+				o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(identity.Header, proof))
+			}
+		})
+	}
+	start := func(name string) (string, error) {
+		defer s.clock.Hold()()
+		out, err := executions().StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &s.machine.StateMachine, Name: &name, Input: aws.String(`{"dry_run":true,"starter":"` + operatorARN + `"}`)})
+		if err != nil {
+			return "", err
+		}
+		return *out.ExecutionArn, nil
+	}
+	arn, err := start("plain")
+	require.NoError(t, err)
+	who, ok := s.machine.Engine.StartedBy(arn)
+	require.True(t, ok)
+	require.Equal(t, servedBy, who)
+
+	audience := s.machine.Engine.Key().ID
+	prove := func(audience string, p identity.Purpose, at time.Time) string {
+		text, err := identity.Prove(t.Context(), s.as(adaARN), audience, p, at)
+		require.NoError(t, err)
+		return text
+	}
+	now := time.Now()
+	for name, bad := range map[string]string{
+		"another-engine": prove("SUNSETANOTHERAAAAAAA", identity.ToStart, now), "a-look": prove(audience, identity.ToSend(http.MethodGet, "/office/v1/requests", nil), now),
+		"old": prove(audience, identity.ToStart, now.Add(-6*time.Minute)), "made-up": "e30",
+	} {
+		proof = bad
+		_, err := start(name)
+		require.ErrorContains(t, err, "AccessDeniedException", name)
+	}
+	proof = prove(audience, identity.ToStart, now)
+	arn, err = start("proven")
+	require.NoError(t, err)
+	who, _ = s.machine.Engine.StartedBy(arn)
+	require.Equal(t, adaARN, who)
+	all, err := executions().ListExecutions(t.Context(), &sfn.ListExecutionsInput{StateMachineArn: &s.machine.StateMachine})
+	require.NoError(t, err)
+	require.Len(t, all.Executions, 2)
+}
+
+func engineFor(t *testing.T, names ...string) *site {
+	t.Helper()
+	s, err := newSiteReached(t.TempDir(), true, names...)
+	require.NoError(t, err)
+	t.Cleanup(s.end)
+	return s
 }

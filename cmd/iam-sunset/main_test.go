@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	testscript.Main(m, map[string]func(){"iam-sunset": main, "on-fake": onFake})
+	testscript.Main(m, map[string]func(){"iam-sunset": main, "on-fake": onFake, "in-another-account": inAnotherAccount})
 }
 
 func TestScripts(t *testing.T) {
@@ -63,6 +63,7 @@ func scripts(t *testing.T, p testscript.Params, engine bool) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "one-sentence": oneSentence, "adds-up": addsUp, "verdict": verdict, "only-reads": onlyReads, "evidence": evidence, "change": change,
 			"site": makeSite, "operate": operate, "pass": pass, "tries": tries, "is": is, "settle": settle, "fails": fails,
+			"engine": makeEngine, "i-am": iAm, "served-no-more": servedNoMore,
 		},
 	})
 }
