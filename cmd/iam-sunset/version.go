@@ -14,11 +14,8 @@ func versionCommand() *cobra.Command {
 		Example: "  iam-sunset version",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			version, revision := "(devel)", ""
+			version, revision := buildVersion(), ""
 			if info, ok := debug.ReadBuildInfo(); ok {
-				if info.Main.Version != "" {
-					version = info.Main.Version
-				}
 				for _, s := range info.Settings {
 					if s.Key == "vcs.revision" {
 						revision = " " + s.Value
@@ -31,4 +28,12 @@ func versionCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// buildVersion is the module's version that this was built from.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }

@@ -22,6 +22,11 @@ func NewLogger(w io.Writer) *slog.Logger {
 	return log
 }
 
+// NewTextLogger is the same for people: lines of text from a level on, without an invocation.
+func NewTextLogger(w io.Writer, least slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: least, ReplaceAttr: withoutSecrets}))
+}
+
 // inContext adds what a record's context knows of the invocation.
 type inContext struct{ slog.Handler }
 
