@@ -81,3 +81,19 @@ test-emulators: $(EMULATORS)/.made $(VALIDATOR)/.made ## the product on emulated
 	IAM_SUNSET_EMULATORS=$(CURDIR)/$(EMULATORS)/bin/python IAM_SUNSET_AWSCLI=$(CURDIR)/$(EMULATORS)/bin/aws \
 	IAM_SUNSET_ASL_VALIDATOR=$(CURDIR)/$(VALIDATOR)/node_modules/.bin/asl-validator \
 	go test -count=1 -tags emulators -timeout 10m $(EMULATED)
+
+# The tools that it is compared with, in an environment of their own.
+PEERS := bin/peers
+
+$(PEERS)/.made: tests/peers/requirements.txt
+	rm -rf $(PEERS)
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	touch $@
+
+.PHONY: bench-peers
+bench-peers: $(PEERS)/.made ## the same account cleaned up by a shell loop, Cloud Custodian and IAM Sunset; an hour, and PyPI once
+	go vet -tags peers ./tests/peers
+	go tool staticcheck -tags peers ./tests/peers
+	IAM_SUNSET_AWSCLI=$(CURDIR)/$(PEERS)/bin/aws IAM_SUNSET_CUSTODIAN=$(CURDIR)/$(PEERS)/bin/custodian \
+	go test -tags peers -run '^$$' -bench . -benchtime 1x -timeout 3h ./tests/peers
