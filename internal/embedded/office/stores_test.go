@@ -69,12 +69,12 @@ func TestLostAnswers(t *testing.T) {
 			c := w.client()
 			_, err := c.Engine(t.Context())
 			require.NoError(t, err)
-			spoiled := 0
+			var spoiled atomic.Int32
 			spoilFirst := func(most int) {
 				var seen atomic.Int32
 				w.meddling(func(next http.Handler, rw http.ResponseWriter, r *http.Request) {
 					if int(seen.Add(1)) <= most {
-						spoiled++
+						spoiled.Add(1)
 						spoil(next, rw, r)
 						return
 					}
@@ -100,7 +100,7 @@ func TestLostAnswers(t *testing.T) {
 			row, err := c.Rows().Get(t.Context(), "k")
 			require.NoError(t, err)
 			require.Equal(t, store.Row{Key: "k", Version: 2, Body: []byte("two")}, row)
-			require.Equal(t, 12, spoiled)
+			require.EqualValues(t, 12, spoiled.Load())
 
 			spoilFirst(1 << 30)
 			err = c.Objects().Put(t.Context(), "b", []byte("two"))
@@ -153,11 +153,11 @@ func TestLongLists(t *testing.T) {
 		_, err := w.store.Rows().Put(t.Context(), key, 0, body)
 		require.NoError(t, err)
 	}
-	asked := 0
-	w.meddling(func(next http.Handler, rw http.ResponseWriter, r *http.Request) { asked++; next.ServeHTTP(rw, r) })
+	var asked atomic.Int32
+	w.meddling(func(next http.Handler, rw http.ResponseWriter, r *http.Request) { asked.Add(1); next.ServeHTTP(rw, r) })
 	rows, err := w.client().Rows().List(t.Context(), "case/")
 	require.NoError(t, err)
-	require.Greater(t, asked, 2)
+	require.Greater(t, asked.Load(), int32(2))
 	var got []string
 	for _, row := range rows {
 		got = append(got, row.Key)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -43,9 +44,10 @@ type world struct {
 	account  *fakeaws.Account
 	aws      *fakeaws.Server
 	desk     *approval.Desk
+	settings sunset.Settings
+	mu       sync.Mutex
 	sent     []approval.Message
 	rescued  []string
-	settings sunset.Settings
 	// meddle, where set, answers instead of the office, or changes what it answers.
 	meddle atomic.Pointer[func(next http.Handler, rw http.ResponseWriter, r *http.Request)]
 	make   func(office.Rights) http.Handler
@@ -53,6 +55,8 @@ type world struct {
 }
 
 func (w *world) Send(_ context.Context, m approval.Message) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.sent = append(w.sent, m)
 	return nil
 }
@@ -85,6 +89,8 @@ func open(t *testing.T, rights office.Rights) *world {
 			Key: key, Workflow: flow, Identity: identity.NewChecker(w.aws.Config(region), key.ID, time.Now), Rights: rights,
 			Account: "123456789012", Region: region, Version: "1.2.3", Credentials: "/var/lib/sunset/credentials",
 			Restore: func(_ context.Context, payload []byte) ([]byte, error) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
 				w.rescued = append(w.rescued, string(payload))
 				return []byte("{}"), nil
 			},
