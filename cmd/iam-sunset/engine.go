@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -88,9 +88,15 @@ func engineAt(ctx context.Context, address string, c clock.Clock, credentials fu
 	case err != nil:
 		return at, err
 	}
-	file := cmp.Or(os.Getenv("IAM_SUNSET_ENGINE_KEY"), greeting.Credentials)
+	file := os.Getenv("IAM_SUNSET_ENGINE_KEY")
+	if file == "" {
+		file = greeting.Credentials
+		if err := trusted(file); err != nil {
+			return at, hinted{fmt.Errorf("the key of the engine at %s can't be used: %w", address, err), keyHint}
+		}
+	}
 	if at.key, err = engineKey(ctx, file); err != nil {
-		return at, hinted{fmt.Errorf("the engine's key can't be read: %w", err), "run as the user who runs iam-sunset serve, or copy DIR/credentials and set IAM_SUNSET_ENGINE_KEY to the copy"}
+		return at, hinted{fmt.Errorf("the engine's key can't be read: %w", err), keyHint}
 	}
 	at.office = office.NewClient(at.http, address, at.key, greeting.Region, c)
 	if at.Engine, err = at.office.Engine(ctx); err != nil {
@@ -103,9 +109,38 @@ func engineAt(ctx context.Context, address string, c clock.Clock, credentials fu
 	return at, err
 }
 
+const keyHint = "run as the user who runs iam-sunset serve, or copy DIR/credentials and set IAM_SUNSET_ENGINE_KEY to the copy"
+
+// trusted refuses a file that whoever has the port says to be the key's, unless it is this user's own and nobody else's: any
+// other user of the machine may take a port, and make a key.
+func trusted(file string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(owner.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to another user of this machine", file)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("others may read or write %s (mode %04o)", file, info.Mode().Perm())
+	}
+	return nil
+}
+
+// maxKeyFile is far above what a key needs.
+const maxKeyFile = 64 << 10
+
 // engineKey reads the key of an engine, which is in a file of the form of AWS's shared credentials.
 func engineKey(ctx context.Context, file string) (signature.Key, error) {
-	f, err := os.Open(file) // the SDK would take a missing file for an empty one
+	info, err := os.Stat(file) // the SDK would take a missing file for an empty one
+	if err != nil {
+		return signature.Key{}, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxKeyFile {
+		return signature.Key{}, fmt.Errorf("%s holds no key of an engine", file)
+	}
+	f, err := os.Open(file)
 	if err != nil {
 		return signature.Key{}, err
 	}
