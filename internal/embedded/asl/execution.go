@@ -58,6 +58,9 @@ const (
 	// FunctionSucceeded, FunctionFailed: the function called for Attempt answered with Output, or with Error and Cause.
 	FunctionSucceeded InputKind = "FunctionSucceeded"
 	FunctionFailed    InputKind = "FunctionFailed"
+	// FunctionLost: nobody will answer for Attempt any more, since whoever called the function has died. It fails as
+	// Lambda.Unknown with Cause, even where its time has run out since: that says nothing of the function.
+	FunctionLost InputKind = "FunctionLost"
 	// TokenSucceeded, TokenFailed, TokenHeartbeat: somebody holds Token and says so.
 	TokenSucceeded InputKind = "TokenSucceeded"
 	TokenFailed    InputKind = "TokenFailed"
@@ -164,8 +167,13 @@ func (e *Execution) Apply(at time.Time, in Input) (Step, error) {
 		e.now = at
 	}
 	in.Output, in.Error, in.Cause = text(in.Output), text(in.Error), text(in.Cause)
-	e.expire()
+	if in.Kind != FunctionLost {
+		e.expire()
+	}
 	err := e.apply(in)
+	if in.Kind == FunctionLost {
+		e.expire()
+	}
 	e.run()
 	return e.take(), err
 }
@@ -175,6 +183,10 @@ func (e *Execution) apply(in Input) error {
 	case FunctionSucceeded, FunctionFailed:
 		if a := e.attempt; a != nil && a.id == in.Attempt && !a.submitted {
 			e.functionAnswered(in)
+		}
+	case FunctionLost:
+		if call := e.Pending(); call != nil && call.Attempt == in.Attempt {
+			e.functionAnswered(Input{Kind: FunctionFailed, Error: errUnknown, Cause: in.Cause})
 		}
 	case TokenSucceeded, TokenFailed, TokenHeartbeat:
 		switch {

@@ -135,6 +135,9 @@ func TestASavedExecutionGoesOnAsOneThatNeverWas(t *testing.T) {
 						in.Kind = asl.Stopped
 					case choice == 12:
 						in.Kind = asl.Redriven
+					case choice == 13:
+						in.Kind = asl.FunctionLost
+						now = now.Add(time.Hour) // its time is over
 					default:
 						in.Kind = asl.Woken
 						if wake := one.Wake(); wake.After(now) {
@@ -191,6 +194,21 @@ func TestResumeRefusesWhatTheDefinitionCantHaveLedTo(t *testing.T) {
 	}
 	_, err = asl.Resume(def, saved[:len(saved)/2])
 	require.ErrorContains(t, err, "taking up an execution")
+}
+
+func TestALostFunctionIsNoTimeOut(t *testing.T) {
+	r := start(t, fmt.Sprintf(oneTask, `"TimeoutSeconds": 60, "Retry": [{"ErrorEquals": ["Lambda.Unknown"]}],`), `{}`)
+	r.now = began().Add(50 * time.Hour)
+	require.NoError(t, r.tell(asl.Input{Kind: asl.FunctionLost, Attempt: r.call.Attempt + 1}), "another's")
+	require.Equal(t, asl.Failed, r.e.Status(), "its time was over")
+
+	r = start(t, fmt.Sprintf(oneTask, `"TimeoutSeconds": 60, "Retry": [{"ErrorEquals": ["Lambda.Unknown"]}],`), `{}`)
+	r.now = began().Add(50 * time.Hour)
+	require.NoError(t, r.tell(asl.Input{Kind: asl.FunctionLost, Attempt: r.call.Attempt, Cause: "why"}))
+	require.Equal(t, `5<4 180000 LambdaFunctionFailed Lambda.Unknown why`, r.history()[4])
+	require.Equal(t, time.Second, r.wake())
+	r.succeed(`1`)
+	require.Equal(t, asl.Succeeded, r.e.Status())
 }
 
 func TestTimeNeverRunsBackwards(t *testing.T) {

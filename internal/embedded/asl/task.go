@@ -47,6 +47,8 @@ const (
 	errResultPath       = "States.ResultPathMatchFailure"
 	errNoChoice         = "States.NoChoiceMatched"
 	errPermissions      = "States.Permissions"
+	// errUnknown is Lambda's for a call of which nobody knows how it ended.
+	errUnknown = "Lambda.Unknown"
 )
 
 var reservedErrors = []string{

@@ -25,8 +25,7 @@ func (e *Engine) takeUp() error {
 			continue
 		}
 		if call := x.machine.Pending(); call != nil {
-			err := e.tell(x, asl.Input{Kind: asl.FunctionFailed, Attempt: call.Attempt, Error: "Lambda.Unknown", Cause: interrupted})
-			if err != nil {
+			if err := e.tell(x, asl.Input{Kind: asl.FunctionLost, Attempt: call.Attempt, Cause: interrupted}); err != nil {
 				return err
 			}
 			continue
