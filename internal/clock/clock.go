@@ -7,8 +7,6 @@ package clock
 import (
 	"context"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Clock is what a handler may know of time.
@@ -32,46 +30,3 @@ type Timers interface {
 	// Hold keeps a virtual clock where it is until release is called (once; later calls do nothing).
 	Hold() (release func())
 }
-
-// Wall is real time.
-type Wall struct{}
-
-var (
-	_ Clock  = Wall{}
-	_ Timers = Wall{}
-)
-
-// Now is the present, in UTC.
-func (Wall) Now() time.Time { return time.Now().UTC() }
-
-// Sleep waits for d, or until ctx is done.
-func (Wall) Sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
-
-// Together runs all fns at once and returns when the last has, with the first error.
-func (Wall) Together(ctx context.Context, fns ...func(context.Context) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, f := range fns {
-		g.Go(func() error { return f(ctx) })
-	}
-	return g.Wait()
-}
-
-// AfterFunc calls f once t has come.
-func (w Wall) AfterFunc(t time.Time, f func()) func() bool {
-	return time.AfterFunc(t.Sub(w.Now()), f).Stop
-}
-
-// Hold does nothing: nobody stops the real clock.
-func (Wall) Hold() func() { return func() {} }
