@@ -64,6 +64,7 @@ func scripts(t *testing.T, p testscript.Params, engine bool) {
 			"exits": exits, "one-sentence": oneSentence, "adds-up": addsUp, "verdict": verdict, "only-reads": onlyReads, "evidence": evidence, "change": change,
 			"site": makeSite, "operate": operate, "pass": pass, "tries": tries, "is": is, "settle": settle, "fails": fails,
 			"engine": makeEngine, "i-am": iAm, "served-no-more": servedNoMore,
+			"account": makeAccount, "serving": awaitServing, "until": until, "becomes": becomes, "decide": decide,
 		},
 	})
 }

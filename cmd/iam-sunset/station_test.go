@@ -267,19 +267,22 @@ func tries(ts *testscript.TestScript, _ bool, args []string) {
 
 // is USER disabled|enabled|gone: what the account says of a user.
 func is(ts *testscript.TestScript, _ bool, args []string) {
-	state := "gone"
-	for _, u := range ours(ts).account.Users() {
-		if u.Name != args[0] {
-			continue
-		}
-		state = "enabled"
-		if _, denied := u.Inline[sunset.DenyPolicyName]; denied {
-			state = "disabled"
-		}
-	}
-	if state != args[1] {
+	if state := ours(ts).stateOf(args[0]); state != args[1] {
 		ts.Fatalf("%s is %s, not %s", args[0], state, args[1])
 	}
+}
+
+func (s *site) stateOf(name string) string {
+	for _, u := range s.account.Users() {
+		if u.Name != name {
+			continue
+		}
+		if _, denied := u.Inline[sunset.DenyPolicyName]; denied {
+			return "disabled"
+		}
+		return "enabled"
+	}
+	return "gone"
 }
 
 // settle FIELD VALUE changes the site's settings.

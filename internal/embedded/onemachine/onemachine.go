@@ -185,7 +185,7 @@ func Start(cfg Config) (*Machine, error) {
 	close(m.ready)
 	first := ReconcileEvery
 	if len(m.Engine.Counts()) > 0 { // nobody looked after these while the machine was down
-		first = time.Minute
+		first = 5 * time.Second
 	}
 	m.schedule(first)
 	return m, nil
