@@ -161,6 +161,14 @@ func (c cli) giveEverything(t *testing.T, iam func(command string, more ...strin
 	require.Regexp(t, `^APKA`, ssh)
 	git := c.text("ServiceSpecificCredential.ServiceSpecificCredentialId", iam("create-service-specific-credential", "--service-name", "codecommit.amazonaws.com")...)
 	require.Regexp(t, `^ACCA`, git)
+	for _, off := range [][]string{
+		{"update-ssh-public-key", "--ssh-public-key-id", ssh, "list-ssh-public-keys", "SSHPublicKeys[].Status"},
+		{"update-signing-certificate", "--certificate-id", certificate, "list-signing-certificates", "Certificates[].Status"},
+		{"update-service-specific-credential", "--service-specific-credential-id", git, "list-service-specific-credentials", "ServiceSpecificCredentials[].Status"},
+	} {
+		c.does(iam(off[0], off[1], off[2], "--status", "Inactive")...)
+		require.Equal(t, "Inactive", c.text(off[4], iam(off[3])...))
+	}
 	c.does(iam("tag-user", "--tags", "Key=team,Value=platform")...)
 	c.does(iam("put-user-permissions-boundary", "--permissions-boundary", powerUser)...)
 
