@@ -235,24 +235,27 @@ func (w *Workflow) snapshotAndQuarantine(ctx context.Context, c sunset.Case, fil
 	if err != nil {
 		return c, err
 	}
-	if c, err = w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
-		c.Stage, c.Quarantine = sunset.Soaking, &q
-		c.SoakFrom = w.Clock.Now()
-		c.SoakUntil = c.SoakFrom.Add(s.Soak.Std())
-		c.Holds = false
-		return nil
-	}); err != nil {
-		return c, err
-	}
+	from := w.Clock.Now()
+	until := from.Add(s.Soak.Std())
+	// The row comes last: a try that finds the soak in it takes the record and the message for done. Without the record
+	// no deletion would believe in the soak.
 	if err := w.recordCase(ctx, c, "disabled", "iam-sunset", "disabled",
-		fmt.Sprintf("%s was disabled by %s and is listened to until %s. %s", c.UserName, q.Method, c.SoakUntil.Format(time.RFC3339), q.Lost),
-		map[string]any{"quarantine": q, "soak_until": c.SoakUntil}); err != nil {
+		fmt.Sprintf("%s was disabled by %s and is listened to until %s. %s", c.UserName, q.Method, until.Format(time.RFC3339), q.Lost),
+		map[string]any{"quarantine": q, "soak_until": until}); err != nil {
 		return c, err
 	}
 	text := fmt.Sprintf("The IAM user %s in account %s was disabled (%s). If something of yours stopped working, tag the user %s or tell your "+
 		"security team: it can be put back as it was. Until %s every attempt to use it is noticed. %s",
-		c.UserName, c.Account, q.Method, sunset.TagKeep, c.SoakUntil.Format(time.DateOnly), q.Lost)
-	return c, w.tell(ctx, c, ownerOr(file.Entry.Owner), fmt.Sprintf("IAM user %s was disabled", c.UserName), text)
+		c.UserName, c.Account, q.Method, sunset.TagKeep, until.Format(time.DateOnly), q.Lost)
+	if err := w.tell(ctx, c, ownerOr(file.Entry.Owner), fmt.Sprintf("IAM user %s was disabled", c.UserName), text); err != nil {
+		return c, err
+	}
+	return w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		c.Stage, c.Quarantine = sunset.Soaking, &q
+		c.SoakFrom, c.SoakUntil = from, until
+		c.Holds = false
+		return nil
+	})
 }
 
 // disabled is what the definition goes on with.
