@@ -25,7 +25,7 @@ type ReportRow struct {
 	MFAActive bool
 	// Credentials have no ids: the report does not tell them.
 	Credentials []sunset.Credential
-	// PasswordLastUsed is set only while there is a password.
+	// PasswordLastUsed is what the report says. Of a password that is gone it says nothing.
 	PasswordLastUsed *time.Time
 	Evidence         []sunset.Evidence
 }
@@ -46,8 +46,8 @@ var (
 )
 
 // ParseReport reads a credential report made at made. Columns are found by name and may be more than are known; the
-// root's line is left out. A missing column, a line with too few fields, or a time or answer that can't be read is an
-// Invalid fault that names column and row.
+// root's line is left out. A missing column, one that is there twice, a line with too few fields, or a time or answer that
+// can't be read is an Invalid fault that names column and row.
 func ParseReport(content []byte, made time.Time) ([]ReportRow, error) {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))))
 	r.FieldsPerRecord = -1
@@ -58,13 +58,17 @@ func ParseReport(content []byte, made time.Time) ([]ReportRow, error) {
 	if len(lines) == 0 {
 		return nil, sunset.Faultf(sunset.Invalid, "credential report: it is empty")
 	}
-	at := map[string]int{}
+	at, times := map[string]int{}, map[string]int{}
 	for i, name := range lines[0] {
 		at[strings.TrimSpace(name)] = i
+		times[strings.TrimSpace(name)]++
 	}
 	for _, name := range reportColumns {
-		if _, ok := at[name]; !ok {
+		switch _, ok := at[name]; {
+		case !ok:
 			return nil, sunset.Faultf(sunset.Invalid, "credential report: the column %s is missing", name)
+		case times[name] > 1:
+			return nil, sunset.Faultf(sunset.Invalid, "credential report: the column %s is there %d times", name, times[name])
 		}
 	}
 	var rows []ReportRow
@@ -150,6 +154,7 @@ func (l *reportLine) row() ReportRow {
 
 func (l *reportLine) password(row *ReportRow) {
 	used, changed := l.time("password_last_used"), l.time("password_last_changed")
+	row.PasswordLastUsed = used
 	if !l.yes("password_enabled") {
 		return
 	}
@@ -157,7 +162,6 @@ func (l *reportLine) password(row *ReportRow) {
 	if changed != nil {
 		c.Created = *changed
 	}
-	row.PasswordLastUsed = used
 	row.Credentials = append(row.Credentials, c)
 	row.Evidence = append(row.Evidence, useEvidence(reportSource, "password", c, l.made))
 }
@@ -165,7 +169,7 @@ func (l *reportLine) password(row *ReportRow) {
 func (l *reportLine) accessKey(row *ReportRow, column string) {
 	rotated, used := l.time(column+"_last_rotated"), l.time(column+"_last_used_date")
 	active := l.yes(column + "_active")
-	if !active && rotated == nil {
+	if !active && rotated == nil && used == nil {
 		return
 	}
 	c := sunset.Credential{Kind: sunset.AccessKey, Status: statusOf(active), LastUsed: used}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
 // Policy is as much of a policy document as decides whom it names. See
@@ -39,7 +41,8 @@ type Condition struct {
 	Values        []string
 }
 
-// ParsePolicy reads a policy document, URL-encoded as IAM gives it or plain. An empty one has no statements.
+// ParsePolicy reads a policy document, URL-encoded as IAM gives it or plain. An empty one has no statements. One in which
+// an element stands twice is refused.
 func ParsePolicy(text string) (Policy, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -57,6 +60,10 @@ func ParsePolicy(text string) (Policy, error) {
 	}
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		return Policy{}, fmt.Errorf("reading a policy document: %w", err)
+	}
+	// One of the two would get lost, and with it somebody whom it names.
+	if twice := sunset.Repeated([]byte(text)); twice != "" {
+		return Policy{}, fmt.Errorf("reading a policy document: %s stands there twice", twice)
 	}
 	var p Policy
 	for _, raw := range doc.Statement {

@@ -123,6 +123,9 @@ func decodeStrictly[T any](b []byte, into *T) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("there is something after the end of the document")
 	}
+	if twice := Repeated(b); twice != "" {
+		return fmt.Errorf("the field %q stands there twice", twice)
+	}
 	return nil
 }
 
