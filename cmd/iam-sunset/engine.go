@@ -100,6 +100,9 @@ func engineAt(ctx context.Context, address string, c clock.Clock, credentials fu
 	}
 	at.office = office.NewClient(at.http, address, at.key, greeting.Region, c)
 	if at.Engine, err = at.office.Engine(ctx); err != nil {
+		if errors.Is(err, office.ErrClocks) {
+			return at, hinted{err, "set the clocks of both machines right"}
+		}
 		if sunset.KindOf(err) == sunset.AccessDenied {
 			return at, hinted{err, "the key is read from " + file + ": set IAM_SUNSET_ENGINE_KEY to the credentials file in the directory that this engine serves from"}
 		}
@@ -160,9 +163,7 @@ func engineKey(ctx context.Context, file string) (signature.Key, error) {
 
 // sts is how the caller is proven to the engine: by the STS that the engine asks.
 func (at reached) sts() aws.Config {
-	cfg := at.aws.Copy()
-	cfg.Region = at.STSRegion
-	return cfg
+	return identity.For(at.aws, at.STSRegion, at.STSURL)
 }
 
 // executions is the engine's own API. A start carries the proof of who starts.

@@ -34,8 +34,24 @@ func NewChecker(cfg aws.Config, audience string, now func() time.Time) *Checker 
 	return &Checker{cfg, audience, now}
 }
 
-// Region is the one whose STS is asked: a proof has to be signed for it.
+// Region is the one whose STS is asked, and Endpoint the address: a proof has to be signed for both.
 func (c *Checker) Region() string { return c.cfg.Region }
+
+// Endpoint is the address of the STS that is asked.
+func (c *Checker) Endpoint(ctx context.Context) (string, error) {
+	at, err := endpoint(ctx, c.cfg)
+	if err != nil {
+		return "", err
+	}
+	return at.String(), nil
+}
+
+// For is cfg as it makes proofs for the engine that asks STS at an address, in a region.
+func For(cfg aws.Config, region, address string) aws.Config {
+	to := cfg.Copy()
+	to.Region, to.BaseEndpoint, to.ConfigSources = region, &address, nil
+	return to
+}
 
 const (
 	maxHeader = 16 << 10 // a session token has a few thousand bytes

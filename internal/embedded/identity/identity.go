@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ type proof struct {
 }
 
 // Prove makes a proof of whoever has cfg's credentials, for the engine that is called audience. cfg must lead to the STS
-// that the engine itself asks: its region, or an emulator's address. Nobody is called.
+// that the engine itself asks: see For. Nobody is called.
 func Prove(ctx context.Context, cfg aws.Config, audience string, purpose Purpose, now time.Time) (string, error) {
 	credentials, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
@@ -108,6 +109,8 @@ func asking(ctx context.Context, cfg aws.Config, audience string, purpose Purpos
 	return r, nil
 }
 
+var region = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
 // endpoint is the address of STS by the configuration alone.
 func endpoint(ctx context.Context, cfg aws.Config) (*url.URL, error) {
 	o := sts.NewFromConfig(cfg).Options()
@@ -122,6 +125,10 @@ func endpoint(ctx context.Context, cfg aws.Config) (*url.URL, error) {
 	at := resolved.URI
 	if at.Path == "" {
 		at.Path = "/"
+	}
+	// An engine names the address that its callers sign for: there must be no room in it for another question.
+	if at.Host == "" || at.Path != "/" || at.RawQuery != "" || at.Fragment != "" || at.User != nil || !region.MatchString(cfg.Region) {
+		return nil, sunset.Faultf(sunset.Invalid, "%.200q, in %.50q, is no address of STS: it has to be a host alone", at.Redacted(), cfg.Region)
 	}
 	return &at, nil
 }

@@ -293,8 +293,38 @@ func TestRegionalEndpoint(t *testing.T) {
 		}
 		_, err := check(t, cfg)
 		require.NoError(t, err)
-		require.Equal(t, []string{"https://" + host + "/"}, asked)
+		// Whoever proves may have another region, and be told of other endpoints.
+		checker := identity.NewChecker(cfg, engine, at(nine))
+		address, err := checker.Endpoint(t.Context())
+		require.NoError(t, err)
+		proof, err := identity.Prove(t.Context(), identity.For(aws.Config{
+			Region: "ap-south-1", Credentials: cfg.Credentials, BaseEndpoint: aws.String("http://127.0.0.1:1"),
+		}, checker.Region(), address), engine, identity.ToStart, nine)
+		require.NoError(t, err)
+		_, err = checker.Check(t.Context(), proof, identity.ToStart)
+		require.NoError(t, err)
+		require.Equal(t, []string{"https://" + host + "/", "https://" + host + "/"}, asked)
 	}
+}
+
+// Whoever is told what to sign for signs no other question.
+func TestAnEngineCantHaveOtherQuestionsSigned(t *testing.T) {
+	mine := aws.Config{Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", "")}
+	for _, to := range [][2]string{
+		{"eu-west-1", "https://sts.amazonaws.com/?Action=AssumeRole&Version=2011-06-15"},
+		{"eu-west-1", "https://sts.amazonaws.com/x"},
+		{"eu-west-1", "https://a:b@sts.amazonaws.com"},
+		{"eu-west-1", "https://sts.amazonaws.com/#x"},
+		{"eu-west-1/iam/aws4_request", "https://sts.amazonaws.com"},
+		{"", "https://sts.amazonaws.com"},
+		{"eu-west-1", ""},
+		{"eu-west-1", "/"},
+	} {
+		_, err := identity.Prove(t.Context(), identity.For(mine, to[0], to[1]), engine, identity.ToStart, nine)
+		require.Error(t, err, to)
+	}
+	_, err := identity.Prove(t.Context(), identity.For(mine, "eu-west-1", "https://sts.eu-west-1.amazonaws.com/"), engine, identity.ToStart, nine)
+	require.NoError(t, err)
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

@@ -14,10 +14,12 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
 
-func (o *office) engine(*http.Request, []byte) (any, error) {
+func (o *office) engine(r *http.Request, _ []byte) (any, error) {
+	sts, err := o.Identity.Endpoint(r.Context())
 	return Engine{
-		Account: o.Account, Region: o.Region, StateMachine: o.Workflow.StateMachine, PagesURL: o.Workflow.PagesURL, Version: o.Version, STSRegion: o.Identity.Region(),
-	}, nil
+		Account: o.Account, Region: o.Region, StateMachine: o.Workflow.StateMachine, PagesURL: o.Workflow.PagesURL, Version: o.Version,
+		STSRegion: o.Identity.Region(), STSURL: sts,
+	}, err
 }
 
 func (o *office) settings(r *http.Request, _ []byte) (any, error) {

@@ -32,7 +32,8 @@ const (
 	attempts  = 4
 	firstWait = 200 * time.Millisecond
 	// A rescue makes many calls of IAM, and may wait where that throttles.
-	answerWithin = 16 * time.Minute
+	answerWithin = 30 * time.Second
+	rescueWithin = 16 * time.Minute
 )
 
 // Client reaches an office. It is safe for concurrent use.
@@ -42,6 +43,7 @@ type Client struct {
 	region string
 	clock  clock.Clock
 	http   *http.Client
+	slow   *http.Client
 	run    atomic.Value // string: the process that answered last
 }
 
@@ -60,7 +62,9 @@ func CheckURL(address string) error {
 }
 
 // Transport is how an engine is reached: never by a proxy, never beyond this machine, and nowhere that an answer sends to.
-func Transport() *http.Client {
+func Transport() *http.Client { return answering(answerWithin) }
+
+func answering(within time.Duration) *http.Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 		if !loopback(address) {
 			return fmt.Errorf("%s is not on this machine", address)
@@ -68,13 +72,16 @@ func Transport() *http.Client {
 		return nil
 	}}
 	return &http.Client{
-		Transport:     &http.Transport{DialContext: dialer.DialContext, ResponseHeaderTimeout: answerWithin, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, DisableCompression: true},
+		Transport:     &http.Transport{DialContext: dialer.DialContext, ResponseHeaderTimeout: within, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
 // ErrNoEngine says that something answers, and is no engine.
 var ErrNoEngine = errors.New("what answers there is no engine of iam-sunset")
+
+// ErrClocks says that a request was dated too far from the engine's own time.
+var ErrClocks = errors.New("this machine's clock is too far")
 
 // ErrSilent says that an engine gave no answer that its key vouches for, however often it was asked.
 var ErrSilent = errors.New("no answer of the engine")
@@ -111,7 +118,7 @@ func Greet(ctx context.Context, client *http.Client, address string) (Greeting, 
 // NewClient reaches the office of the engine at address, whose key and region these are. What waits, waits on c;
 // signatures are dated by real time, as AWS wants them.
 func NewClient(client *http.Client, address string, key signature.Key, region string, c clock.Clock) *Client {
-	return &Client{url: strings.TrimRight(address, "/"), key: key, region: region, clock: c, http: client}
+	return &Client{url: strings.TrimRight(address, "/"), key: key, region: region, clock: c, http: client, slow: answering(rescueWithin)}
 }
 
 // request is one that may be sent more than once.
@@ -121,6 +128,7 @@ type request struct {
 	body         []byte
 	header       http.Header
 	doing        string
+	slow         bool // it may take as long as a function
 }
 
 // answer is one that the engine gave. Unsure says that an earlier try of the same request may have reached the engine, and
@@ -201,17 +209,21 @@ func (c *Client) once(ctx context.Context, r request) (answer, error) {
 	for name, values := range r.header {
 		h.Header[name] = values
 	}
-	return c.send(h, r.body)
+	by := c.http
+	if r.slow {
+		by = c.slow
+	}
+	return c.send(by, h, r.body)
 }
 
 // send signs a request, sends it, and reads the whole answer.
-func (c *Client) send(r *http.Request, body []byte) (answer, error) {
+func (c *Client) send(by *http.Client, r *http.Request, body []byte) (answer, error) {
 	sum := sha256.Sum256(body)
 	key := aws.Credentials{AccessKeyID: c.key.ID, SecretAccessKey: c.key.Secret}
 	if err := v4.NewSigner().SignHTTP(r.Context(), key, r, hex.EncodeToString(sum[:]), service, c.region, clock.Wall{}.Now()); err != nil {
 		return answer{}, sunset.Faultf(sunset.Internal, "signing a request to the engine: %w", err)
 	}
-	resp, err := c.http.Do(r)
+	resp, err := by.Do(r)
 	if err != nil {
 		return answer{}, within(err)
 	}
@@ -226,6 +238,9 @@ func (c *Client) send(r *http.Request, body []byte) (answer, error) {
 	// A request that was refused for its signature is answered without a proof, and so tells nothing else.
 	var no refusal
 	if json.Unmarshal(got, &no) == nil && no.Kind == sunset.AccessDenied {
+		if strings.HasPrefix(no.Error, "Signature expired") || strings.HasPrefix(no.Error, "Signature not yet current") {
+			return answer{}, sunset.Faultf(sunset.AccessDenied, "%w from that of the engine at %s: %s", ErrClocks, c.url, no.Error)
+		}
 		return answer{}, sunset.Faultf(sunset.AccessDenied, "the engine at %s did not take the request: %s", c.url, no.Error)
 	}
 	return answer{}, fmt.Errorf("what answered (%d) does not have the engine's key, or its answer was changed", resp.StatusCode)
@@ -240,7 +255,7 @@ func (c *Client) Approvals(cfg aws.Config) func(*http.Request, []byte) (*http.Re
 			return nil, err
 		}
 		r.Header.Set(identity.Header, proof)
-		a, err := c.send(r, body)
+		a, err := c.send(c.http, r, body)
 		var fault *sunset.Fault
 		switch {
 		case errors.As(err, &fault):

@@ -35,7 +35,7 @@ func (c *Client) Rescue(ctx context.Context, in workflow.RescueInput) error {
 	if err != nil {
 		return fmt.Errorf("asking for the rescue of %s: %w", in.UserID, err)
 	}
-	_, err = c.call(ctx, request{method: http.MethodPost, path: path + "rescue", body: body, doing: "asking for the rescue of " + in.UserID}, &struct{}{})
+	_, err = c.call(ctx, request{method: http.MethodPost, path: path + "rescue", body: body, doing: "asking for the rescue of " + in.UserID, slow: true}, &struct{}{})
 	return spoken(err)
 }
 

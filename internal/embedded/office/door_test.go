@@ -187,7 +187,7 @@ func TestEachSideProvesItself(t *testing.T) {
 	e, err := w.client().Engine(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, office.Engine{
-		Account: "123456789012", Region: region, StateMachine: "arn:aws:states:eu-west-1:123456789012:stateMachine:iam-sunset", PagesURL: "http://127.0.0.1:2", Version: "1.2.3", STSRegion: region,
+		Account: "123456789012", Region: region, StateMachine: "arn:aws:states:eu-west-1:123456789012:stateMachine:iam-sunset", PagesURL: "http://127.0.0.1:2", Version: "1.2.3", STSRegion: region, STSURL: w.aws.URL + "/",
 	}, e)
 	s, err := w.client().Settings(t.Context())
 	require.NoError(t, err)

@@ -87,8 +87,9 @@ type Engine struct {
 	StateMachine string `json:"state_machine"`
 	PagesURL     string `json:"pages_url"`
 	Version      string `json:"version"`
-	// STSRegion is the region whose STS is asked for identities: proofs are signed for it.
+	// STSRegion and STSURL say which STS is asked for identities: proofs are signed for it. See identity.For.
 	STSRegion string `json:"sts_region"`
+	STSURL    string `json:"sts_url"`
 }
 
 type office struct {
