@@ -1,10 +1,4 @@
 package journal
 
 // Text is a text as the journal keeps it under a key.
-func Text(key, text string) []byte {
-	value, err := (&packer{}).value([]byte(key), 0, text)
-	if err != nil {
-		panic(err)
-	}
-	return value
-}
+func Text(key, text string) []byte { return seal([]byte(key), 0, []byte(text)) }

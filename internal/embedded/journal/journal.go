@@ -298,7 +298,7 @@ func (j *Journal) Commit(writes []stepfunctions.Write) error {
 					return err
 				}
 			}
-			value, err := j.pack.entry(key, w.Entry, after)
+			value, err := packEntry(key, w.Entry, after)
 			if err != nil {
 				return err
 			}

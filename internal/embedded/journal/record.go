@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -17,23 +16,30 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/embedded/stepfunctions"
 )
 
-// A value is its checksum over key and rest (CRC-32C, 4 bytes), a count (4 bytes, big endian) and JSON, deflated. The
-// count is how many events a chunk has, or an execution in all; of a text it is 0.
+// A value is its checksum over key and rest (CRC-32C, 4 bytes), a count (4 bytes, big endian) and a content. The count
+// is how many events a chunk has, or an execution in all; of a text it is 0. Chunks of events are deflated: they are
+// written once, and say the same thing over and over.
 const header = 8
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// packer makes values. Its buffers serve one value after the other.
+func seal(key []byte, count int64, content ...[]byte) []byte {
+	out := binary.BigEndian.AppendUint32(make([]byte, 4, 256), uint32(count))
+	for _, part := range content {
+		out = append(out, part...)
+	}
+	binary.BigEndian.PutUint32(out, sumOf(key, out))
+	return out
+}
+
+// packer deflates. Its buffers serve one chunk after the other.
 type packer struct {
 	writer *flate.Writer
 	buffer bytes.Buffer
 }
 
-func (p *packer) value(key []byte, count int64, v any) ([]byte, error) {
+func (p *packer) deflate(v any) ([]byte, error) {
 	p.buffer.Reset()
-	var head [header]byte
-	binary.BigEndian.PutUint32(head[4:], uint32(count))
-	p.buffer.Write(head[:])
 	if p.writer == nil {
 		w, err := flate.NewWriter(&p.buffer, flate.BestSpeed)
 		if err != nil {
@@ -43,12 +49,8 @@ func (p *packer) value(key []byte, count int64, v any) ([]byte, error) {
 	} else {
 		p.writer.Reset(&p.buffer)
 	}
-	if err := errors.Join(json.NewEncoder(p.writer).Encode(v), p.writer.Close()); err != nil {
-		return nil, err
-	}
-	out := bytes.Clone(p.buffer.Bytes())
-	binary.BigEndian.PutUint32(out, sumOf(key, out))
-	return out, nil
+	err := errors.Join(json.NewEncoder(p.writer).Encode(v), p.writer.Close())
+	return p.buffer.Bytes(), err
 }
 
 func sumOf(key, value []byte) uint32 {
@@ -66,53 +68,51 @@ func sound(key, value []byte) (count int64, err error) {
 	return int64(binary.BigEndian.Uint32(value[4:])), nil
 }
 
-func open(key, value []byte, v any) (count int64, err error) {
-	if count, err = sound(key, value); err != nil {
-		return 0, err
-	}
-	data, err := io.ReadAll(flate.NewReader(bytes.NewReader(value[header:])))
-	if err == nil {
-		err = json.Unmarshal(data, v)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("it can't be read under %x: %w", key, err)
-	}
-	return count, nil
-}
-
 func putText(tx *bbolt.Tx, bucket []byte, key, text string) error {
-	value, err := (&packer{}).value([]byte(key), 0, text)
-	if err != nil {
-		return err
+	return tx.Bucket(bucket).Put([]byte(key), seal([]byte(key), 0, []byte(text)))
+}
+
+func getText(tx *bbolt.Tx, bucket []byte, key string) (string, error) {
+	value := tx.Bucket(bucket).Get([]byte(key))
+	if _, err := sound([]byte(key), value); err != nil {
+		return "", err
 	}
-	return tx.Bucket(bucket).Put([]byte(key), value)
+	return string(value[header:]), nil
 }
 
-func getText(tx *bbolt.Tx, bucket []byte, key string) (text string, err error) {
-	_, err = open([]byte(key), tx.Bucket(bucket).Get([]byte(key)), &text)
-	return text, err
-}
-
+// entryRecord is an entry but for what was saved, which follows on it. Its length in 4 bytes goes before both.
 type entryRecord struct {
-	Definition   string          `json:"definition"`
-	StartedBy    string          `json:"started_by,omitempty"`
-	RedriveToken string          `json:"redrive_token,omitempty"`
-	Saved        json.RawMessage `json:"saved"`
+	Definition   string `json:"definition"`
+	StartedBy    string `json:"started_by,omitempty"`
+	RedriveToken string `json:"redrive_token,omitempty"`
 }
 
 func entryKey(number uint64) []byte { return binary.BigEndian.AppendUint64(nil, number) }
 
-func (p *packer) entry(key []byte, e stepfunctions.Entry, events int64) ([]byte, error) {
-	return p.value(key, events, entryRecord{e.Definition, e.StartedBy, e.RedriveToken, e.Saved})
+func packEntry(key []byte, e stepfunctions.Entry, events int64) ([]byte, error) {
+	record, err := json.Marshal(entryRecord{e.Definition, e.StartedBy, e.RedriveToken})
+	if err != nil {
+		return nil, err
+	}
+	return seal(key, events, binary.BigEndian.AppendUint32(nil, uint32(len(record))), record, e.Saved), nil
 }
 
 func unpackEntry(key, value []byte) (stepfunctions.Entry, error) {
-	var r entryRecord
-	if _, err := open(key, value, &r); err != nil {
+	if _, err := sound(key, value); err != nil {
 		return stepfunctions.Entry{}, err
 	}
+	content := value[header:]
+	if len(content) < 4 || uint64(binary.BigEndian.Uint32(content)) > uint64(len(content)-4) {
+		return stepfunctions.Entry{}, fmt.Errorf("it can't be read under %x", key)
+	}
+	n := 4 + binary.BigEndian.Uint32(content)
+	var r entryRecord
+	if err := json.Unmarshal(content[4:n], &r); err != nil {
+		return stepfunctions.Entry{}, fmt.Errorf("it can't be read under %x: %w", key, err)
+	}
 	return stepfunctions.Entry{
-		Number: binary.BigEndian.Uint64(key), Definition: r.Definition, StartedBy: r.StartedBy, RedriveToken: r.RedriveToken, Saved: r.Saved,
+		Number: binary.BigEndian.Uint64(key), Definition: r.Definition, StartedBy: r.StartedBy, RedriveToken: r.RedriveToken,
+		Saved: bytes.Clone(content[n:]), // the rest is the file's own memory
 	}, nil
 }
 
@@ -153,13 +153,20 @@ func (p *packer) events(key []byte, events []asl.Event) ([]byte, error) {
 			ev.Timeout, ev.Heartbeat, ev.Redrives,
 		}
 	}
-	return p.value(key, int64(len(events)), out)
+	content, err := p.deflate(out)
+	if err != nil {
+		return nil, err
+	}
+	return seal(key, int64(len(events)), content), nil
 }
 
 func unpackEvents(key, value []byte) ([]asl.Event, error) {
-	var records []eventRecord
-	if _, err := open(key, value, &records); err != nil {
+	if _, err := sound(key, value); err != nil {
 		return nil, err
+	}
+	var records []eventRecord
+	if err := json.NewDecoder(flate.NewReader(bytes.NewReader(value[header:]))).Decode(&records); err != nil {
+		return nil, fmt.Errorf("it can't be read under %x: %w", key, err)
 	}
 	out := make([]asl.Event, len(records))
 	for i, r := range records {

@@ -73,30 +73,35 @@ func (e *Engine) later() {
 	})
 }
 
+// together is how many executions are written in one commit at most: memory follows it.
+const together = 256
+
 // commit writes what moved, and then does what it asks for. e.mu is held.
 func (e *Engine) commit() error {
-	if e.closed || e.broken != nil || len(e.unwritten) == 0 {
-		return e.broken
-	}
-	writes := make([]Write, len(e.unwritten))
-	for i, x := range e.unwritten {
-		saved, err := x.machine.Save()
-		if err != nil {
+	for len(e.unwritten) > 0 && !e.closed && e.broken == nil {
+		some := e.unwritten[:min(together, len(e.unwritten))]
+		writes := make([]Write, len(some))
+		for i, x := range some {
+			saved, err := x.machine.Save()
+			if err != nil {
+				return e.fail(err)
+			}
+			writes[i] = Write{Events: x.fresh, Entry: Entry{
+				Number: x.number, Definition: x.definition, StartedBy: x.startedBy, RedriveToken: x.redriveToken, Saved: saved,
+			}}
+		}
+		if err := e.cfg.Journal.Commit(writes); err != nil {
 			return e.fail(err)
 		}
-		writes[i] = Write{Events: x.fresh, Entry: Entry{
-			Number: x.number, Definition: x.definition, StartedBy: x.startedBy, RedriveToken: x.redriveToken, Saved: saved,
-		}}
+		e.unwritten = e.unwritten[len(some):]
+		for _, x := range some {
+			e.settle(x)
+		}
 	}
-	if err := e.cfg.Journal.Commit(writes); err != nil {
-		return e.fail(err)
+	if len(e.unwritten) == 0 {
+		e.unwritten = nil
 	}
-	written := e.unwritten
-	e.unwritten = nil
-	for _, x := range written {
-		e.settle(x)
-	}
-	return nil
+	return e.broken
 }
 
 // fail stops an engine whose journal failed for good: what is in memory may be ahead of what was written.
