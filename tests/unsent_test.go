@@ -14,6 +14,7 @@ import (
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/outbox"
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
@@ -152,9 +153,13 @@ func TestATeamWithoutAnAddress(t *testing.T) {
 			t.Parallel()
 			w, _ := one(t)
 			dir := t.TempDir()
-			outbox, err := approval.OpenOutbox(dir, func(context.Context) (string, error) { return lookup(w.clock.Now()) })
+			require.NoError(t, os.Chmod(dir, 0o700))
+			box, err := outbox.Open(dir, w.clock, func(context.Context) (s sunset.Settings, err error) {
+				s.Team, err = lookup(w.clock.Now())
+				return s, err
+			})
 			require.NoError(t, err)
-			w.mute = func(m approval.Message) error { return outbox.Send(context.Background(), m) }
+			w.mute = func(m approval.Message) error { return box.Send(context.Background(), m) }
 			w.clean(sunset.Request{DryRun: true})
 			w.finish()
 			w.until(func() bool { return w.clock.Now().After(begin().Add(2 * day)) })

@@ -155,10 +155,10 @@ func TestNothingIsSaidUnencrypted(t *testing.T) {
 	d.settings.SMTP.User = "sunset"
 	d.Trust(s.roots, map[string]string{outbox.PasswordVariable: "correct horse"})
 	require.Error(t, d.Send(t.Context(), letter()))
-	for _, line := range s.said {
+	for _, line := range s.lines() {
 		require.Regexp(t, `^(EHLO|QUIT)`, line)
 	}
-	require.NotEmpty(t, s.said)
+	require.NotEmpty(t, s.lines())
 }
 
 func TestPasswordsAreKeptWell(t *testing.T) {
@@ -176,7 +176,7 @@ func TestPasswordsAreKeptWell(t *testing.T) {
 		require.NotContains(t, err.Error(), "horse")
 		require.Equal(t, sunset.Invalid, sunset.KindOf(err))
 	}
-	require.Empty(t, s.said)
+	require.Empty(t, s.lines())
 }
 
 // Whoever sends has no more time than its context.

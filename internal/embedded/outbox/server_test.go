@@ -198,3 +198,10 @@ func (s *server) change(f func(*server)) {
 	defer s.mu.Unlock()
 	f(s)
 }
+
+// lines are what came so far.
+func (s *server) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.said...)
+}
