@@ -105,8 +105,9 @@ func makeEngine(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Value(siteKey{}).(*scripted).site = s
 	ts.Setenv("ENGINE", s.machine.EngineURL)
 	ts.Setenv("PAGES", s.machine.Workflow.PagesURL)
-	ts.Setenv("AWS_ENDPOINT_URL", aws.ToString(s.aws.BaseEndpoint))
-	ts.Setenv("AWS_REGION", "eu-west-1") // not the engine's
+	// The caller knows the account by another name and another region than the engine does.
+	ts.Setenv("AWS_ENDPOINT_URL", strings.Replace(aws.ToString(s.aws.BaseEndpoint), "127.0.0.1", "localhost", 1))
+	ts.Setenv("AWS_REGION", "eu-west-1")
 	iAm(ts, false, []string{"security", "olga"})
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/embedded/identity"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/office"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/signature"
+	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
@@ -206,6 +207,29 @@ func TestEachSideProvesItself(t *testing.T) {
 	require.Equal(t, sunset.Unavailable, sunset.KindOf(err), "%v", err)
 	require.ErrorContains(t, err, "does not have the engine's key")
 	require.EqualValues(t, 4, answers.Load())
+}
+
+// A refusal without a proof is told as what it is, and is no answer about anything else.
+func TestRefusalsWithoutAProof(t *testing.T) {
+	w := open(t, everything)
+	for said, is := range map[string]error{
+		`{"kind":"AccessDenied","error":"Signature expired: a is now earlier than b"}`:  office.ErrClocks,
+		`{"kind":"AccessDenied","error":"Signature not yet current: a is still later"}`: office.ErrClocks,
+		`{"kind":"Conflict","error":"it is there already","store":"exists"}`:            office.ErrSilent,
+		`{"kind":"Conflict","error":"it is not there","store":"missing"}`:               office.ErrSilent,
+		`{"kind":"Invalid","error":"no case is known"}`:                                 office.ErrSilent,
+		`{"account":"123456789012"}`:                                                    office.ErrSilent,
+		``:                                                                              office.ErrSilent,
+	} {
+		w.meddling(func(_ http.Handler, rw http.ResponseWriter, _ *http.Request) {
+			rw.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(rw, said)
+		})
+		_, err := w.client().Objects().Get(t.Context(), "a")
+		require.ErrorIs(t, err, is, said)
+		require.NotErrorIs(t, err, store.ErrMissing)
+		require.NotErrorIs(t, w.client().Objects().Put(t.Context(), "a", nil), store.ErrExists)
+	}
 }
 
 func TestRescueAndMessages(t *testing.T) {
