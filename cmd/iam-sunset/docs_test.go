@@ -16,7 +16,7 @@ import (
 const repository = "../../"
 
 // pages are those that tell people what to run.
-var pages = []string{"README.md", "docs/operations.md", "docs/design.md", "docs/settings.md", "docs/events.md", "docs/performance.md", "terraform/README.md"}
+var pages = []string{"README.md", "docs/operations.md", "docs/one-machine.md", "docs/design.md", "docs/settings.md", "docs/events.md", "docs/performance.md", "terraform/README.md"}
 
 func pageText(t *testing.T, page string) string {
 	t.Helper()
@@ -51,7 +51,7 @@ func TestPagesNameCommandsThatThereAre(t *testing.T) {
 			told[args[0]] = true
 		}
 	}
-	for _, command := range []string{"scan", "start", "status", "history", "pause", "resume", "stop", "rescue", "approve", "deploy", "rehearse", "audit"} {
+	for _, command := range []string{"scan", "start", "status", "history", "pause", "resume", "stop", "rescue", "approve", "deploy", "rehearse", "audit", "serve"} {
 		require.True(t, told[command], "no page tells of %s", command)
 	}
 }

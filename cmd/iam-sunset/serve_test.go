@@ -31,7 +31,7 @@ func poll(ts *testscript.TestScript, what string, ask func() bool) {
 }
 
 // account USER… makes an account of unused users, in real time, and points the environment at it. OTHER=ID makes it
-// another account than others have.
+// another account than others have; ALLOWED=PAGE gives the caller the rights that stand on that page, instead of all.
 func makeAccount(ts *testscript.TestScript, _ bool, names []string) {
 	a := fakeaws.New(fakeaws.Config{AccountID: ts.Getenv("OTHER"), Regions: []string{"us-east-1"}})
 	for _, name := range names {
@@ -42,13 +42,34 @@ func makeAccount(ts *testscript.TestScript, _ bool, names []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = server.Close() })
 	ts.Value(siteKey{}).(*scripted).site = &site{account: a}
-	admin := a.Administrator()
+	key := a.Administrator()
+	if page := ts.Getenv("ALLOWED"); page != "" {
+		key = allowed(ts, a, page)
+	}
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": admin.AccessKeyID,
-		"AWS_SECRET_ACCESS_KEY": admin.SecretAccessKey, "AWS_SESSION_TOKEN": admin.SessionToken,
+		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": key.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY": key.SecretAccessKey, "AWS_SESSION_TOKEN": key.SessionToken,
 	} {
 		ts.Setenv(name, value)
 	}
+}
+
+var policyOnPage = regexp.MustCompile("(?s)```json\n(\\{\n  \"Version\".*?)```")
+
+// allowed makes a user who may do what a page says, and no more.
+func allowed(ts *testscript.TestScript, a *fakeaws.Account, page string) fakeaws.Credentials {
+	b, err := os.ReadFile(repository + page)
+	ts.Check(err)
+	policy := policyOnPage.FindSubmatch(b)
+	if policy == nil {
+		ts.Fatalf("%s has no policy", page)
+	}
+	u, err := a.AddUser(fakeaws.UserSpec{
+		Name: "iam-sunset", CreatedAt: time.Now().AddDate(-1, 0, 0), Keys: []fakeaws.AccessKeySpec{{CreatedAt: time.Now().AddDate(-1, 0, 0)}},
+		Attached: []string{a.AddPolicy("iam-sunset-serve", string(policy[1]))},
+	})
+	ts.Check(err)
+	return u.Keys[0]
 }
 
 // serving DIR waits until a process serves from it, and says in ENGINE and PAGES where.
