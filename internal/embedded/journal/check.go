@@ -19,6 +19,11 @@ func check(path string) error {
 	if info.Size() == 0 {
 		return errors.New("it is no journal: it is empty")
 	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
 	return guard(func() error {
 		db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: lockWait})
 		if err != nil {
@@ -27,6 +32,9 @@ func check(path string) error {
 		err = db.View(func(tx *bbolt.Tx) error {
 			if tx.Size() > info.Size() {
 				return fmt.Errorf("it is cut short: %d bytes of %d are there", info.Size(), tx.Size())
+			}
+			if err := checkPages(tx, file); err != nil {
+				return err
 			}
 			for _, part := range []func(*bbolt.Tx) error{checkFormat, checkTexts, checkExecutions} {
 				if err := part(tx); err != nil {
