@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 OUT ?= out/demo
 ARCH ?= arm64
+RUNS ?= 10000
+FUZZTIME ?= 30s
 # Whole cleanups, one for each way to die, to be refused, or to live at random. Others of the same package look for races.
 BY_THE_THOUSAND := ^(TestKill|TestErrors|TestProperty)
 
@@ -21,6 +23,20 @@ build: ## bin/iam-sunset
 test: ## all tests, with the race detector but for whole cleanups by the thousand
 	go test -race -skip '$(BY_THE_THOUSAND)' ./...
 	go test -run '$(BY_THE_THOUSAND)' ./tests
+
+.PHONY: test-long
+test-long: ## the rules in 10,000 random accounts instead of 1,000 (RUNS=… for another number)
+	RAPID_CHECKS=$$(( $(RUNS) / 10 )) go test -count=1 -timeout 4h -run '^TestPropertyRules$$' -v ./tests
+
+# Package and target, one a line; go runs one at a time.
+FUZZ := sunset/FuzzSettings sunset/FuzzRequest iamaccount/FuzzCredentialReport trail/FuzzEvent ownership/FuzzPolicy \
+	embedded/asl/FuzzLoad audit/FuzzEvidence approval/FuzzPages
+
+.PHONY: fuzz
+fuzz: ## whatever parses, fed with garbled documents, FUZZTIME (30s) each
+	@set -e; for target in $(FUZZ); do \
+		go test -run '^$$' -fuzz "^$${target##*/}\$$" -fuzztime $(FUZZTIME) ./internal/$${target%/*}; \
+	done
 
 .PHONY: lint
 lint: ## gofumpt, vet, staticcheck, at the versions in go.mod
@@ -80,7 +96,7 @@ test-emulators: $(EMULATORS)/.made $(VALIDATOR)/.made ## the product on emulated
 	go tool staticcheck -tags emulators $(EMULATED)
 	IAM_SUNSET_EMULATORS=$(CURDIR)/$(EMULATORS)/bin/python IAM_SUNSET_AWSCLI=$(CURDIR)/$(EMULATORS)/bin/aws \
 	IAM_SUNSET_ASL_VALIDATOR=$(CURDIR)/$(VALIDATOR)/node_modules/.bin/asl-validator \
-	go test -count=1 -tags emulators -timeout 10m $(EMULATED)
+	go test -count=1 -tags emulators -parallel 8 -timeout 10m $(EMULATED)
 
 # The tools that it is compared with, in an environment of their own.
 PEERS := bin/peers
