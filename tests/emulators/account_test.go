@@ -32,8 +32,8 @@ import (
 
 // emulated is an account that an emulator pretends to have, for the product's own adapters to work on over HTTP.
 type emulated struct {
-	name, url string
-	key       string // access key id by which the emulator knows the account
+	url string
+	key string // access key id by which the emulator knows the account
 	// lacks are IAM's reads of kinds of artifacts that it doesn't have, and fails those of them that it answers by HTTP 500
 	// rather than as AWS refuses what it doesn't know.
 	lacks []string
@@ -49,8 +49,18 @@ type artifacts map[string]string
 
 const allowS3 = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}`
 
-// asAccount has the adapters read, disable, restore and delete users on an emulator.
+// asAccount has the product's adapters work on an account that an emulator pretends to have.
 func asAccount(t *testing.T, e emulated) {
+	t.Run("as an account", func(t *testing.T) {
+		t.Parallel()
+		t.Run("what it lacks is unknown", func(t *testing.T) { unknowns(t, e) })
+		t.Run("what names a user is found", func(t *testing.T) { named(t, e) })
+		t.Run("users go and come back", func(t *testing.T) { goAndComeBack(t, e) })
+	})
+}
+
+// goAndComeBack has users with all that an emulator can hold disabled, restored and deleted, in both ways to disable.
+func goAndComeBack(t *testing.T, e emulated) {
 	c := iam.NewFromConfig(configAt(e.url, e.key))
 	// Where it has no such kind, AWS would give an empty list.
 	ins := map[string]standIn{}

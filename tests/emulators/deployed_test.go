@@ -34,7 +34,12 @@ func quick() sunset.Settings {
 }
 
 func TestDeployed(t *testing.T) {
+	t.Parallel()
 	m := startMinistack(t)
+	asAccount(t, emulated{
+		url: m.url, key: "222233334444", regions: true,
+		lacks: []string{"ListServiceSpecificCredentials", "ListSSHPublicKeys", "ListSigningCertificates"},
+	})
 	zips, command := packages(t, "1"), buildCLI(t)
 	t.Run("every route, and the commands", func(t *testing.T) {
 		t.Parallel()
@@ -71,7 +76,8 @@ func everyRoute(t *testing.T, m *ministack, zips map[string]string, command stri
 	d.reconciling(t)
 	until(t, 150*time.Second, "the cleanup's end", func() bool { return w.look("spring") })
 	paths := w.check(t, "spring")
-	require.Equal(t, embedded(t, quick(), "spring", sunset.Request{Starter: starter}, routesAtOnce()), paths)
+	expected, _ := embedded(t, quick(), "spring", sunset.Request{Starter: starter}, routesAtOnce())
+	require.Equal(t, expected, paths)
 	d.tellsWhatHappened(t, w, operator)
 	d.refusesStrangers(t, w, operator, carol)
 	d.pausedAndStopped(t, w, operator)

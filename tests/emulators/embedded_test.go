@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
@@ -49,8 +50,8 @@ func (p *postbox) link() string {
 	return p.last
 }
 
-// embedded walks the routes on one machine, in virtual time, and gives what each case's execution went through.
-func embedded(t *testing.T, settings sunset.Settings, cleanup string, request sunset.Request, routes []route, others ...string) map[string]string {
+// embedded walks the routes on one machine, in virtual time, and gives what each case's execution went through, and all histories.
+func embedded(t *testing.T, settings sunset.Settings, cleanup string, request sunset.Request, routes []route, others ...string) (paths map[string]string, histories map[string][]types.HistoryEvent) {
 	t.Helper()
 	time := clock.NewVirtual(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	account := fakeaws.New(fakeaws.Config{Now: time.Now, Seed: 7, Regions: regions()})
@@ -110,12 +111,13 @@ func embedded(t *testing.T, settings sunset.Settings, cleanup string, request su
 	})
 	limit := time.Now().AddDate(0, 1, 0)
 	require.NoError(t, time.RunUntil(t.Context(), func() bool { return w.look(cleanup) || time.Now().After(limit) }))
+	histories = w.histories(t, machine.Executions, cleanup)
 	machine.Close()
 	closed = true
 	require.True(t, time.Now().Before(limit), "the cleanup has not ended in a month; log:\n%s", &log)
-	paths := w.check(t, cleanup, others...)
+	paths = w.check(t, cleanup, others...)
 	report, err := audit.Verify(os.DirFS(filepath.Join(path, "objects", "evidence")))
 	require.NoError(t, err)
 	require.Empty(t, report.Problems)
-	return paths
+	return paths, histories
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,9 +22,6 @@ import (
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 )
-
-// motoAccount is the account that moto gives callers without keys of its own making.
-const motoAccount = "123456789012"
 
 // moto is a process of the other emulator.
 type moto struct {
@@ -53,7 +51,9 @@ func startMoto(t *testing.T, calls string) *moto {
 		_ = c.Wait()
 		_ = log.Close()
 		if t.Failed() {
-			t.Logf("the end of moto's log:\n%s", tail(m.log, 100))
+			b, _ := os.ReadFile(m.log)
+			lines := slices.DeleteFunc(strings.Split(string(b), "\n"), func(l string) bool { return strings.HasSuffix(l, " 200 -") })
+			t.Logf("the end of moto's log, without what went well:\n%s", strings.Join(lines[max(0, len(lines)-100):], "\n"))
 		}
 	})
 	ended := time.Now().Add(30 * time.Second)
