@@ -18,8 +18,10 @@ type account struct {
 	aws    aws.Config
 	caller iamaccount.Caller
 	alias  string // empty: it has none, or it can't be read
-	clock  *guard.Clock
-	keys   *guard.Account
+	// passing says that the credentials end by themselves, with nothing here to renew them.
+	passing bool
+	clock   *guard.Clock
+	keys    *guard.Account
 }
 
 // reachAccount asks AWS whose the credentials are. A directory keeps its region, whatever the profile says today.
@@ -42,6 +44,9 @@ func (o serveOptions) reachAccount(ctx context.Context, bound datadir.Binding) (
 		return account{}, err
 	case to.clock.Agreed().IsZero():
 		return account{}, hinted{errors.New("AWS's answers don't say what time it is, so that this machine's clock can't be compared"), "check AWS_ENDPOINT_URL, and what stands between"}
+	}
+	if c, err := cfg.Credentials.Retrieve(ctx); err == nil {
+		to.passing = c.SessionToken != "" && !c.CanExpire
 	}
 	to.aws, to.keys = guard.OfAccount(cfg, to.caller.Account)
 	if out, err := iam.NewFromConfig(to.aws).ListAccountAliases(ctx, &iam.ListAccountAliasesInput{}); err == nil && len(out.AccountAliases) > 0 {

@@ -20,6 +20,12 @@ func (o serveOptions) introduce(ctx context.Context, to account, dir *datadir.Di
 		"Account    " + to.String(),
 		"Runs as    " + printable(to.caller.ARN),
 	}
+	if strings.HasSuffix(to.caller.ARN, ":root") {
+		lines = append(lines, "           warning: the root user's credentials do far more than this needs; make a role for it")
+	}
+	if to.passing {
+		lines = append(lines, "           warning: these credentials end within hours and can't be renewed from here; a soak takes longer")
+	}
 	if dir == nil {
 		path, err := filepath.Abs(o.data)
 		if err != nil {
@@ -114,7 +120,7 @@ func (o serveOptions) welcome(m *onemachine.Machine, dir *datadir.Dir) error {
 	return writeLines(o.around.stderr, []string{
 		"Serving. Interrupt it to stop; everything goes on at the next start.",
 		"  iam-sunset status --engine " + m.EngineURL,
-		fmt.Sprintf("  AWS_SHARED_CREDENTIALS_FILE=%s AWS_PROFILE=default aws stepfunctions list-executions --endpoint-url %s --region %s --state-machine-arn %s",
+		fmt.Sprintf("  AWS_SHARED_CREDENTIALS_FILE=%s aws --profile default stepfunctions list-executions --endpoint-url %s --region %s --state-machine-arn %s",
 			dir.In("credentials"), m.EngineURL, dir.Region, m.Engine.StateMachineARN()),
 		"  approvers' links begin with " + m.PagesURL,
 	})

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/audit"
@@ -92,10 +93,12 @@ func (s *serving) begin() (*onemachine.Machine, error) {
 	checker := identity.NewChecker(s.to.aws, keys.Engine.ID, now.Now)
 	s.to.clock.OnHalt(s.halt)
 	s.to.keys.OnHalt(s.halt)
-	return onemachine.Start(onemachine.Config{
+	log := lambdahost.NewTextLogger(s.around.stderr, slog.LevelWarn)
+	slog.SetDefault(log) // the pages' own, which has its secrets taken out as well
+	machine, err := onemachine.Start(onemachine.Config{
 		AWS: s.to.aws, AccountID: s.dir.Account, Region: s.dir.Region, Time: now,
 		Objects: logged{kept.Objects(), s.log}, Rows: kept.Rows(), Signers: keys.Signers, Sealer: keys.Sealer, Messenger: messenger,
-		Settings: s.liveSettings, Log: lambdahost.NewTextLogger(s.around.stderr, slog.LevelWarn),
+		Settings: s.liveSettings, Log: log,
 		Journal: executions, Key: keys.Engine, EngineAddr: s.listen, PagesAddr: s.pages, PagesURL: strings.TrimSuffix(s.pagesURL, "/"),
 		Identify: checker.Starter, Self: s.to.caller.ARN, Own: []string{s.to.caller.ARN},
 		OnInvoke: s.mayCall, OnBroken: func(err error) { s.halt(s.life, fmt.Errorf("the journal can't be written: %w", err)) },
@@ -106,6 +109,10 @@ func (s *serving) begin() (*onemachine.Machine, error) {
 			})
 		},
 	})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, hinted{err, "stop what answers there, or choose other ports: --listen, --pages"}
+	}
+	return machine, err
 }
 
 // end closes what begin opened, the last first.
@@ -118,15 +125,17 @@ func (s *serving) end() {
 	}
 }
 
-// liveSettings are today's. While they can't be read nothing is changed: to whoever needs them it is as if they were not
-// there for the moment, and is tried again.
-func (s *serving) liveSettings(context.Context) (sunset.Settings, error) {
-	if err := s.to.clock.Err(); err != nil {
-		return sunset.Settings{}, err
+// liveSettings are today's, by a clock that is right: whatever has to be decided asks for them first. While they can't be
+// read nothing is changed: to whoever needs them it is as if they were not there for the moment, and is tried again.
+func (s *serving) liveSettings(ctx context.Context) (sunset.Settings, error) {
+	_ = s.to.clock.Check(ctx, s.askAWS) // an AWS that can't be reached says nothing of the clock
+	if off := s.to.clock.Err(); off != nil {
+		s.halt(ctx, off)
+		return sunset.Settings{}, off
 	}
 	settings, err := deployed.SettingsFile(s.settings)
 	if err != nil {
-		return sunset.Settings{}, sunset.Faultf(sunset.Unavailable, "the settings can't be read, and nothing is changed until they can: %w", err)
+		return sunset.Settings{}, sunset.Faultf(sunset.NotReady, "the settings can't be read, and nothing is changed until they can: %w", err)
 	}
 	return settings, nil
 }
@@ -163,10 +172,7 @@ func (s *serving) mayCall(function string, _ []byte) error {
 }
 
 func (s *serving) ready() error {
-	err := s.to.clock.Check(s.life, func(ctx context.Context) error {
-		_, err := iamaccount.New(s.to.aws, s.around.clock).Caller(ctx)
-		return err
-	})
+	err := s.to.clock.Check(s.life, s.askAWS)
 	switch {
 	case s.to.clock.Err() != nil, sunset.KindOf(err) == sunset.AccessDenied:
 		s.halt(s.life, err)
@@ -175,6 +181,12 @@ func (s *serving) ready() error {
 		return err
 	}
 	_, err = s.liveSettings(s.life)
+	return err
+}
+
+// askAWS asks AWS the one thing that needs no permission.
+func (s *serving) askAWS(ctx context.Context) error {
+	_, err := iamaccount.New(s.to.aws, s.around.clock).Caller(ctx)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -159,6 +160,22 @@ func TestServeTakesOnlyAYes(t *testing.T) {
 	require.Zero(t, p.ended())
 }
 
+func TestAPortThatIsTaken(t *testing.T) {
+	p := newPremises(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	for _, flag := range []string{"--listen", "--pages"} {
+		p.serve("", "--yes", flag, taken.Addr().String())
+		require.Equal(t, 2, p.ended())
+		require.Contains(t, p.stderr.String(), "address already in use\nhint: stop what answers there, or choose other ports: --listen, --pages\n")
+	}
+	p.serve("", "--yes")
+	require.Contains(t, p.does("status"), "No cleanup was ever started here", "nothing stays locked")
+	p.stop()
+	require.Zero(t, p.ended())
+}
+
 func TestAWrongClockEndsAtTheStart(t *testing.T) {
 	for says, ahead := range map[string]time.Duration{"1h0m0s behind AWS's": time.Hour, "20m0s ahead of AWS's": -20 * time.Minute} {
 		p := newPremises(t, "old-a")
@@ -211,6 +228,7 @@ func TestSettingsThatBreakWhileItServes(t *testing.T) {
 	code := run(t.Context(), []string{"status", "--engine", engine}, surroundings{stdout: io.Discard, stderr: &stderr, clock: clock.Wall{}})
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr.String(), "the settings can't be read, and nothing is changed until they can")
+	require.NotContains(t, stderr.String(), "AWS could not be reached")
 	p.settle(quickSettings)
 	p.does("start", "--open-cases", "--name", "spring", "--yes")
 	p.settle(`{}}`)

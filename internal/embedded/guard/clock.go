@@ -33,7 +33,7 @@ func (s Skew) Error() string {
 	if s.By < 0 {
 		way = "behind"
 	}
-	return fmt.Sprintf("this machine's clock is %s %s AWS's", s.By.Abs().Round(time.Second), way)
+	return fmt.Sprintf("this machine's clock is %s %s AWS's", s.By.Abs().Round(time.Minute), way)
 }
 
 // RetryableError keeps the SDK from trying again.

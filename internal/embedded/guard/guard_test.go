@@ -77,8 +77,8 @@ func TestAClockThatIsOff(t *testing.T) {
 		off  time.Duration // of AWS
 		says string
 	}{
-		"slow":               {5*time.Minute + 2*time.Second, "this machine's clock is 5m2s behind AWS's"},
-		"fast":               {-5*time.Minute - 2*time.Second, "this machine's clock is 5m2s ahead of AWS's"},
+		"slow":               {5*time.Minute + 2*time.Second, "this machine's clock is 5m0s behind AWS's"},
+		"fast":               {-5*time.Minute - 2*time.Second, "this machine's clock is 5m0s ahead of AWS's"},
 		"days ahead":         {-14 * 24 * time.Hour, "this machine's clock is 336h0m0s ahead of AWS's"},
 		"slow, but bearable": {5 * time.Minute, ""},
 		"fast, but bearable": {-5 * time.Minute, ""},
