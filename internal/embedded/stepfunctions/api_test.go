@@ -94,7 +94,7 @@ func signed(tb testing.TB, key signature.Key, r *http.Request, body string) {
 	tb.Helper()
 	sum := sha256.Sum256([]byte(body))
 	r.Header.Del("Authorization")
-	require.NoError(tb, v4.NewSigner().SignHTTP(tb.Context(), aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
+	require.NoError(tb, v4.NewSigner().SignHTTP(r.Context(), aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret},
 		r, hex.EncodeToString(sum[:]), "states", "eu-west-1", time.Now()))
 }
 

@@ -2,6 +2,7 @@ package stepfunctions_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -90,14 +91,19 @@ func fortnight(b *testing.B, open int, apart time.Duration) {
 
 func startCase(b *testing.B, engine *stepfunctions.Engine, i int) {
 	body := fmt.Sprintf(`{"stateMachineArn": %q, "name": "case-%d", "input": %q}`, engine.StateMachineARN(), i, caseInput(i))
-	r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "http://127.0.0.1/", strings.NewReader(body))
-	r.Header.Set("X-Amz-Target", "AWSStepFunctions.StartExecution")
-	signed(b, engine.Key(), r, body)
 	w := httptest.NewRecorder()
-	engine.ServeHTTP(w, r)
+	engine.ServeHTTP(w, startRequest(b, engine.Key(), body))
 	if w.Code != http.StatusOK {
 		b.Error(w.Body)
 	}
+}
+
+// startRequest is a StartExecution as it comes in.
+func startRequest(tb testing.TB, key signature.Key, body string) *http.Request {
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "http://127.0.0.1/", strings.NewReader(body))
+	r.Header.Set("X-Amz-Target", "AWSStepFunctions.StartExecution")
+	signed(tb, key, r, body)
+	return r
 }
 
 // watch looks at the process's memory ten times a second until the function that it gives is called: the peaks in MB of

@@ -136,6 +136,9 @@ func undisturbed(t *testing.T, events []asl.Event) (out []string, cut int) {
 				continue
 			}
 			require.Empty(t, ev.Error)
+		case asl.TaskTimedOut: // nobody decided
+			require.True(t, open)
+			open = false
 		case "WaitStateEntered":
 			require.EqualValues(t, "WaitStateExited", events[i+1].Type)
 		case asl.TaskSubmitted:
