@@ -1,8 +1,12 @@
 //go:build emulators
 
-// Package emulators runs the deployed product: the functions as they are packaged, on ministack's Lambda, with the shipped
-// definition as its state machine and with its S3, DynamoDB, KMS, SES, SNS and EventBridge; in real time. The account under
-// clean-up is the fake account, which knows what an account does better than any emulator. `make test-emulators` runs it.
+// Package emulators runs the product on AWS as others emulate it, in real time; `make test-emulators` runs it.
+//
+// The deployed product runs on ministack: the functions as they are packaged, on its Lambda, with the shipped definition as its
+// state machine and with its S3, DynamoDB, KMS, SES, SNS and EventBridge. moto's Step Functions runs the same definition with the
+// handlers in this process, and the histories that it keeps are compared with the embedded engine's. The account under clean-up is
+// the fake account then, which knows what an account does better than any emulator. Both emulators are accounts as well, for the
+// adapters to read and change, as far as they go. What stands in for an emulator is a standIn, or says so at its place.
 package emulators
 
 import (
