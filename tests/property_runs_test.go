@@ -85,3 +85,34 @@ var floors = map[string]int{
 	"person: key off": 7, "person: renamed": 6, "person: deny off": 6, "person: path moved": 6, "person: forged token": 6, "person: key deleted": 3,
 	"person: deleted": 3, "person: unfold window": 15,
 }
+
+// A run follows from its scenario: the same one again does the same to everybody at the same times. Else a seed would
+// repeat nothing.
+func TestPropertyRunsRepeat(t *testing.T) {
+	signer, err := approval.OpenKeyFile(filepath.Join(t.TempDir(), "decisions.key"))
+	require.NoError(t, err)
+	scenarios := rapid.Custom(drawScenario)
+	once := func(seed int) []string {
+		var told []string
+		w := newTrial(t, scenarios.Example(seed), approval.Signers{Decisions: signer, Links: signer})
+		defer w.close()
+		w.run()
+		for _, e := range w.ledgerOf().entries {
+			told = append(told, fmt.Sprintf("%s %s %s %s", e.at, e.action, e.name, e.about))
+		}
+		for _, v := range w.cast {
+			told = append(told, fmt.Sprintf("%s %s %s %d", v.email, v.userID, v.choice, v.status))
+		}
+		for _, i := range w.invoked {
+			told = append(told, fmt.Sprintf("%s %s %s", i.at, i.function, i.name))
+		}
+		return told
+	}
+	length := 0
+	for seed := range 12 {
+		first := once(seed)
+		length += len(first)
+		require.Equal(t, first, once(seed), "scenario %d", seed)
+	}
+	require.Greater(t, length, 400, "nothing happened")
+}

@@ -32,7 +32,7 @@ import (
 
 // trial is one run of a scenario, and what people did in it, by their own account.
 type trial struct {
-	t       *rapid.T
+	t       rapid.TB
 	is      scenario
 	clock   *clock.Virtual
 	account *fakeaws.Account
@@ -101,7 +101,7 @@ type (
 // errDied is what the engine is told of a function that died.
 var errDied = errors.New("the function died")
 
-func newTrial(t *rapid.T, is scenario, signers approval.Signers) *trial {
+func newTrial(t rapid.TB, is scenario, signers approval.Signers) *trial {
 	w := &trial{
 		t: t, is: is, clock: clock.NewVirtual(begin()), shelf: newShelf(), log: &bytes.Buffer{}, ids: map[string]string{}, users: map[string]fakeaws.NewUser{},
 		first: map[string]fakeaws.UserState{}, lives: map[string]character{}, was: map[string]*fakeaws.UserState{}, called: map[string]int{}, lost: map[string]bool{},
@@ -225,13 +225,24 @@ func (w *trial) start() {
 			Region: "us-east-1", BaseEndpoint: aws.String("http://account.invalid"), HTTPClient: direct{w.account.Handler(), w.passing},
 			Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider(admin.AccessKeyID, admin.SecretAccessKey, admin.SessionToken)),
 		},
-		AccountID: w.account.ID(), Region: "us-east-1", Time: w.clock, Objects: shelfObjects{w.shelf}, Rows: shelfRows{w.shelf},
+		AccountID: w.account.ID(), Region: "us-east-1", Time: unjittered{w.clock}, Objects: shelfObjects{w.shelf}, Rows: shelfRows{w.shelf},
 		Signers: w.signers, Messenger: w, Settings: w.live, Log: slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)),
 		PagesAddr: "127.0.0.1:0", Rand: rand.NewChaCha8([32]byte{1}), Own: []string{w.users[ownUser].ARN},
 		StartedBy: func(context.Context, string, time.Time) (string, error) { return w.is.Proven, nil },
 		OnInvoke:  w.invoking,
 	})
 	require.NoError(w.t, err)
+}
+
+// unjittered is virtual time in which the waits of AWS's SDK, which it draws at random by itself, all take two seconds: a run
+// must follow from its scenario.
+type unjittered struct{ *clock.Virtual }
+
+func (c unjittered) Sleep(ctx context.Context, d time.Duration) error {
+	if d%time.Millisecond != 0 {
+		d = 2 * time.Second
+	}
+	return c.Virtual.Sleep(ctx, d)
 }
 
 func (w *trial) close() {
