@@ -91,7 +91,7 @@ func engineAt(ctx context.Context, address string, c clock.Clock, credentials fu
 	file := os.Getenv("IAM_SUNSET_ENGINE_KEY")
 	if file == "" {
 		file = greeting.Credentials
-		if err := trusted(file); err != nil {
+		if err := trusted(file, os.Geteuid()); err != nil {
 			return at, hinted{fmt.Errorf("the key of the engine at %s can't be used: %w", address, err), keyHint}
 		}
 	}
@@ -116,13 +116,13 @@ const keyHint = "run as the user who runs iam-sunset serve, or copy DIR/credenti
 
 // trusted refuses a file that whoever has the port says to be the key's, unless it is this user's own and nobody else's: any
 // other user of the machine may take a port, and make a key.
-func trusted(file string) error {
+func trusted(file string, user int) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return err
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || int(owner.Uid) != os.Geteuid() {
+	if !ok || int(owner.Uid) != user {
 		return fmt.Errorf("%s belongs to another user of this machine", file)
 	}
 	if info.Mode().Perm()&0o077 != 0 {

@@ -224,6 +224,19 @@ func TestStartsWithoutAProof(t *testing.T) {
 	require.Len(t, all.Executions, 2)
 }
 
+// Any user of the machine may take a port and make a key: which file is the key's is believed only of one's own.
+func TestWhoseKeyIsBelieved(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	require.ErrorContains(t, trusted(file, os.Geteuid()), "no such file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.NoError(t, trusted(file, os.Geteuid()))
+	require.ErrorContains(t, trusted(file, os.Geteuid()+1), "belongs to another user of this machine")
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o602} {
+		require.NoError(t, os.Chmod(file, mode))
+		require.ErrorContains(t, trusted(file, os.Geteuid()), "others may read or write")
+	}
+}
+
 func engineFor(t *testing.T, names ...string) *site {
 	t.Helper()
 	s, err := newSiteReached(t.TempDir(), true, names...)

@@ -171,6 +171,13 @@ func TestGreeting(t *testing.T) {
 	defer other.Close()
 	_, err = office.Greet(t.Context(), office.Transport(), other.URL)
 	require.ErrorIs(t, err, office.ErrNoEngine)
+	newer := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(rw, `{"product":"iam-sunset engine","protocol":2}`)
+	}))
+	defer newer.Close()
+	_, err = office.Greet(t.Context(), office.Transport(), newer.URL)
+	require.Equal(t, sunset.Invalid, sunset.KindOf(err))
+	require.ErrorContains(t, err, "use the iam-sunset that serves it")
 	moved := httptest.NewServer(http.RedirectHandler(w.url+"/office/", http.StatusTemporaryRedirect))
 	defer moved.Close()
 	_, err = office.Greet(t.Context(), office.Transport(), moved.URL)
