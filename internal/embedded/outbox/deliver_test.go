@@ -61,7 +61,8 @@ func TestMailIsSentEncrypted(t *testing.T) {
 			require.Regexp(t, `@example\.com\.eml$`, d.files()[0])
 			kept, err := os.ReadFile(filepath.Join(d.dir, d.files()[0]))
 			require.NoError(t, err)
-			require.Equal(t, strings.TrimSpace(string(kept)), strings.TrimSpace(m.text), "what was sent is what is kept")
+			sent := strings.Replace(m.text, "Encoding: quoted-printable", "Encoding: 8bit", 1) // which not every server takes
+			require.Equal(t, strings.TrimSpace(string(kept)), strings.TrimSpace(sent), "what was sent is what is kept")
 		})
 	}
 }

@@ -52,32 +52,37 @@ func letter(m approval.Message, server *sunset.SMTP, at time.Time) (envelope, er
 	if m.Link != "" {
 		body += "\n" + m.Link + "\n"
 	}
-	l.msg = mail.NewMsg(mail.WithEncoding(encodingOf(body)), mail.WithCharset(mail.CharsetUTF8), mail.WithNoDefaultUserAgent())
-	l.msg.FromMailAddress(from)
-	l.msg.ToMailAddress(&netmail.Address{Address: to.Address})
-	l.msg.Subject(cmp.Or(subject, "IAM Sunset"))
-	l.msg.SetDateWithValue(at)
-	_, domain, _ := strings.Cut(from.Address, "@")
-	l.msg.SetMessageIDWithValue(fmt.Sprintf("%s.%d@%s", strings.SplitN(l.id(), "-", 2)[0], at.UnixNano(), domain))
-	// Answers of absent people would come back to nobody: https://datatracker.ietf.org/doc/html/rfc3834#section-5
-	l.msg.SetGenHeader("Auto-Submitted", "auto-generated")
-	l.msg.SetBodyString(mail.TypeTextPlain, body)
+	write := func(how mail.Encoding) *mail.Msg {
+		msg := mail.NewMsg(mail.WithEncoding(how), mail.WithCharset(mail.CharsetUTF8), mail.WithNoDefaultUserAgent())
+		msg.FromMailAddress(from)
+		msg.ToMailAddress(&netmail.Address{Address: to.Address})
+		msg.Subject(cmp.Or(subject, "IAM Sunset"))
+		msg.SetDateWithValue(at)
+		_, domain, _ := strings.Cut(from.Address, "@")
+		msg.SetMessageIDWithValue(fmt.Sprintf("%s.%d@%s", strings.SplitN(l.id(), "-", 2)[0], at.UnixNano(), domain))
+		// Answers of absent people would come back to nobody: https://datatracker.ietf.org/doc/html/rfc3834#section-5
+		msg.SetGenHeader("Auto-Submitted", "auto-generated")
+		msg.SetBodyString(mail.TypeTextPlain, strings.ReplaceAll(body, "\n", "\r\n"))
+		return msg
+	}
+	l.msg = write(mail.EncodingQP) // which every mail server takes
 	var text bytes.Buffer
-	if _, err := l.msg.WriteTo(&text); err != nil {
+	if _, err := write(encodingOf(body)).WriteTo(&text); err != nil {
 		return envelope{}, sunset.Faultf(sunset.Internal, "writing the message %q to %s: it can't be made an e-mail", subject, to.Address)
 	}
 	l.text = text.Bytes()
 	return l, nil
 }
 
-// encodingOf leaves a text that needs no encoding as it is, so that links in files can be copied.
+// encodingOf leaves a text that needs no encoding as it is, so that links in files can be copied. The library's 7bit would
+// fold lines like quoted-printable and not say so.
 func encodingOf(body string) mail.Encoding {
 	for line := range strings.Lines(body) {
 		if len(line) > longestLine || strings.ContainsFunc(line, func(c rune) bool { return c >= utf8.RuneSelf || (c < ' ' && c != '\n' && c != '\t') || c == 0x7f }) {
 			return mail.EncodingQP
 		}
 	}
-	return mail.EncodingUSASCII
+	return mail.NoEncoding
 }
 
 // oneLine is a subject without anything that would end its line.

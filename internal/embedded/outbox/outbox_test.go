@@ -95,6 +95,20 @@ func TestEachMessageIsAFile(t *testing.T) {
 }
 
 // Nothing that a user's name or tag brings along makes another header or another recipient.
+// A long line, and a long link, are in the file as they were, whichever way a mail program reads it.
+func TestAFileCanBeCopiedFrom(t *testing.T) {
+	d := newDesk(t)
+	long := letter()
+	long.Link = "https://a-very-long-name-of-a-host.in-some-department.example.com/iam-sunset/a/" + strings.Repeat("A", 43)
+	long.Text = strings.Repeat("nothing was heard of svc=a ", 20) + "\n"
+	require.NoError(t, d.Send(t.Context(), long))
+	m := d.read(d.files()[0])
+	require.Equal(t, "8bit", m.Header.Get("Content-Transfer-Encoding"))
+	body, err := io.ReadAll(m.Body)
+	require.NoError(t, err)
+	require.Equal(t, long.Text+"\n"+long.Link+"\n", strings.ReplaceAll(string(body), "\r\n", "\n"))
+}
+
 func TestHostileMessages(t *testing.T) {
 	d := newDesk(t)
 	for _, subject := range []string{
