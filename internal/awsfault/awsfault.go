@@ -128,6 +128,7 @@ func plainly(err error) error {
 	var fault *sunset.Fault
 	var api smithy.APIError
 	var request *url.Error
+	var response *awshttp.ResponseError
 	switch {
 	case errors.As(err, &fault):
 		return err
@@ -137,6 +138,9 @@ func plainly(err error) error {
 		return worded{err, api.ErrorCode() + ": " + api.ErrorMessage()}
 	case errors.As(err, &request):
 		return worded{err, "no answer from " + hostOf(request.URL) + ": " + request.Err.Error()}
+	case errors.As(err, &response) && response.HTTPStatusCode() != 0:
+		// What answered was no AWS service but something on the way to it.
+		return worded{err, fmt.Sprintf("HTTP %d with an answer that can't be read", response.HTTPStatusCode())}
 	}
 	return err
 }

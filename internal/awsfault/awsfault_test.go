@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/require"
 
@@ -65,6 +69,7 @@ func TestKindsOverTheWire(t *testing.T) {
 		defer account.Fail(fakeaws.Fault{Service: "iam", Action: "ListUsers", Drop: true})()
 		_, err := client.ListUsers(t.Context(), &iam.ListUsersInput{})
 		require.Equal(t, sunset.Unavailable, awsfault.KindOf(err), "%v", err)
+		require.ErrorContains(t, awsfault.Wrap(err, "iam:ListUsers", "listing users"), "listing users: iam:ListUsers: no answer from 127.0.0.1:")
 	})
 	require.NoError(t, awsfault.Wrap(nil, "iam:ListUsers", "listing users"))
 	require.Equal(t, sunset.Internal, awsfault.KindOf(errors.New("odd")))
@@ -87,4 +92,23 @@ func TestRetriesWaitOnTheClock(t *testing.T) {
 	}))
 	require.True(t, v.Now().After(before), "the waits were not spent on the clock")
 	require.Len(t, account.Calls(), 3)
+}
+
+func TestAnAnswerThatIsNotOfAWSIsToldPlainly(t *testing.T) {
+	for status, want := range map[int]sunset.Kind{500: sunset.Unavailable, 502: sunset.Unavailable, 403: sunset.AccessDenied, 200: sunset.Unavailable} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "<!doctype html>\n<html lang=en><title>Bad Gateway</title>")
+		}))
+		t.Cleanup(s.Close)
+		cfg := aws.Config{
+			Region: "us-east-1", BaseEndpoint: &s.URL, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+			Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+		}
+		_, err := iam.NewFromConfig(cfg).ListUsers(t.Context(), &iam.ListUsersInput{})
+		require.Error(t, err)
+		err = awsfault.Wrap(err, "iam:ListUsers", "listing users")
+		require.Equal(t, want, sunset.KindOf(err), "%v", err)
+		require.EqualError(t, err, fmt.Sprintf("listing users: iam:ListUsers: HTTP %d with an answer that can't be read", status))
+	}
 }
