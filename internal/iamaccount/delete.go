@@ -36,10 +36,15 @@ func (a *Account) Delete(ctx context.Context, snap sunset.Snapshot, q sunset.Qua
 		return err
 	}
 	if h == nil {
-		h = &hand{Account: a, rec: rec, id: snap.User.ID, name: snap.User.Name}
-		return h.fault(h.deleteSpare(ctx, snap, false))
+		return a.DeleteSpare(ctx, snap, rec)
 	}
 	return h.fault(h.delete(ctx, snap, q))
+}
+
+// DeleteSpare deletes those of the snapshot's virtual MFA devices that nobody has: all that can outlive a deleted user.
+func (a *Account) DeleteSpare(ctx context.Context, snap sunset.Snapshot, rec Recorder) error {
+	h := &hand{Account: a, rec: rec, id: snap.User.ID, name: snap.User.Name}
+	return h.fault(h.deleteSpare(ctx, snap, false))
 }
 
 // wasQuarantined refuses to take anything irrevocably from a user whom no case has disabled.
@@ -241,12 +246,18 @@ func (h *hand) deleteMFA(ctx context.Context) error {
 	return nil
 }
 
+// deleteVirtualMFA counts a device as gone only where IAM said that it was deleted. "Not found" may be a late read's, right
+// after the device was deactivated, and nothing else would show that it is still there: it doesn't keep the user.
 func (h *hand) deleteVirtualMFA(ctx context.Context, serial string) error {
-	err := h.remove(ctx, "iam:DeleteVirtualMFADevice", serial, "deleting virtual MFA device "+serial+" of", func(ctx context.Context) error {
+	found := true
+	err := h.change(ctx, byNoName, serial, "deleting virtual MFA device "+serial+" of", func(ctx context.Context) error {
 		_, err := h.iam.DeleteVirtualMFADevice(ctx, &iam.DeleteVirtualMFADeviceInput{SerialNumber: &serial})
+		if awsfault.IsNotFound(err) {
+			found, err = false, nil
+		}
 		return err
 	})
-	if err == nil {
+	if err == nil && found {
 		h.devices = append(h.devices, serial)
 	}
 	return err

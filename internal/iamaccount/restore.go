@@ -86,7 +86,7 @@ func (h *hand) liftDeny(ctx context.Context, snap sunset.Snapshot, q *sunset.Qua
 	if managed := slices.Contains(live.Attached, sunset.ManagedDenyARN); !slices.Contains(snap.User.Attached, sunset.ManagedDenyARN) {
 		switch {
 		case ours == sunset.ManagedDeny, ours == "" && managed && !inline:
-			if err := h.detach(ctx, sunset.ManagedDenyARN); err != nil {
+			if err := h.takeOff(ctx, sunset.ManagedDeny); err != nil {
 				return err
 			}
 		case managed:
@@ -105,7 +105,20 @@ func (h *hand) liftDeny(ctx context.Context, snap sunset.Snapshot, q *sunset.Qua
 		differs("its inline policy %s was changed, and is left as it is", sunset.DenyPolicyName)
 		return nil
 	}
-	return h.deleteInline(ctx, sunset.DenyPolicyName)
+	return h.takeOff(ctx, sunset.InlineDeny)
+}
+
+// takeOff takes a deny off. "Not found" may be a late read's, and the user would stay denied: then it is read back.
+func (h *hand) takeOff(ctx context.Context, deny sunset.Method) error {
+	found, err := h.lift(ctx, deny)
+	if found || err != nil {
+		return err
+	}
+	action := map[sunset.Method]string{sunset.InlineDeny: "iam:DeleteUserPolicy", sunset.ManagedDeny: "iam:DetachUserPolicy"}[deny]
+	return h.until(ctx, "the lifting of the deny, which "+action+" did not find,", func() (bool, error) {
+		there, err := h.DenyInPlace(ctx, sunset.User{ID: h.id, Name: h.name}, sunset.Quarantine{Method: deny})
+		return !there, err
+	})
 }
 
 func (h *hand) deleteInline(ctx context.Context, policy string) error {

@@ -108,10 +108,14 @@ func (w *Workflow) deleteUnderLease(ctx context.Context, c sunset.Case, holder s
 	return w.proveGone(ctx, c, snap)
 }
 
-// finishGone ends a deletion that an earlier try has carried out without living to say so.
+// finishGone ends a deletion that an earlier try has carried out without living to say so. What can outlive a user, a
+// virtual MFA device that nobody has, is looked for once more.
 func (w *Workflow) finishGone(ctx context.Context, c sunset.Case, snap sunset.Snapshot, s sunset.Settings) (Deletion, error) {
 	_, found, err := w.IAM.Find(ctx, c.UserID, c.UserName)
 	if err != nil || found || s.Final == sunset.FinalRetain {
+		return Deletion{}, err
+	}
+	if err := w.IAM.DeleteSpare(ctx, snap, w.changes(c)); err != nil {
 		return Deletion{}, err
 	}
 	return w.proveGone(ctx, c, snap)
