@@ -36,7 +36,7 @@ func (a *Account) locate(ctx context.Context, userID, name string) (*types.User,
 			return nil, err
 		}
 	}
-	return nil, sunset.Faultf(sunset.Conflict, "the user with the id %s is being renamed again and again; try later", userID)
+	return nil, sunset.Faultf(sunset.Conflict, "iam:GetUser knows no user of the name that iam:ListUsers gives for the id %s: it is being renamed again and again; try later", userID)
 }
 
 // nameOf looks through all users for the id. It is empty where none has it.

@@ -70,8 +70,9 @@ type lane struct {
 	gaps     []sunset.Gap
 	refused  map[string]int
 	advanced bool
-	// stopped is the fault that ended the lane before its end, for the next call to try again.
+	// stopped is the fault that ended the lane before its end, for the next call to try again, and broken its call.
 	stopped error
+	broken  sunset.Gap
 }
 
 func (s *Survey) lane(w *world, q Query, region string, services func(*lane) []service) *lane {
@@ -98,7 +99,12 @@ func (l *lane) run(ctx context.Context) error {
 		case expired(err):
 			return l.fault(err)
 		case passing(err):
-			l.stopped = l.fault(err)
+			action := s.listing
+			var named *actionError
+			if errors.As(err, &named) {
+				action = named.action
+			}
+			l.stopped, l.broken = l.fault(err), gapOn(err, action, l.region, "")
 			return nil
 		default:
 			// Only listing gets here: the service as a whole can't be read.

@@ -71,6 +71,8 @@ type Result struct {
 	Gaps []sunset.Gap
 	// Cursor is where to go on; nil when all is done.
 	Cursor *Cursor
+	// Broken are the calls because of which the last call stopped before its end and its deadline.
+	Broken []sunset.Gap
 }
 
 // Add takes in what the next call of the same query found.
@@ -82,7 +84,7 @@ func (r *Result) Add(more Result) {
 		r.References[id] = tidy(append(r.References[id], refs...))
 	}
 	r.Gaps = tidyGaps(append(r.Gaps, more.Gaps...))
-	r.Cursor = more.Cursor
+	r.Cursor, r.Broken = more.Cursor, more.Broken
 }
 
 // Cursor says, by region, at which service, page and resource a survey goes on. "" is S3, which is asked for all
@@ -150,18 +152,22 @@ func (s *Survey) Look(ctx context.Context, q Query, progress func(string)) (Resu
 	cursor := &Cursor{Of: q.checksum(), Regions: map[string]place{}}
 	open, advanced := false, q.Cursor == nil && len(q.Trust) > 0
 	var stopped error
+	var broken []sunset.Gap
 	for _, l := range lanes {
 		r.Add(Result{References: l.found, Gaps: l.gaps})
 		cursor.Regions[l.region] = l.at
 		open = open || l.at.Service < len(l.services)
 		advanced = advanced || l.advanced
 		stopped = cmp.Or(stopped, l.stopped)
+		if l.stopped != nil {
+			broken = append(broken, l.broken)
+		}
 	}
 	if stopped != nil && !advanced {
 		return Result{}, stopped
 	}
 	if open {
-		r.Cursor = cursor
+		r.Cursor, r.Broken = cursor, broken
 	}
 	return r, nil
 }

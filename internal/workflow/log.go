@@ -138,6 +138,9 @@ func (w *Workflow) tellEnd(ctx context.Context, c sunset.Case) error {
 		return err
 	}
 	text := fmt.Sprintf("The IAM user %s in account %s was %s. %s", c.UserName, c.Account, c.Outcome, c.Reason)
+	if c.Outcome == sunset.Failed {
+		text = fmt.Sprintf("The case of the IAM user %s in account %s failed, and its record says how the user stands. %s", c.UserName, c.Account, c.Reason)
+	}
 	to := []string{ownerOr(file.Entry.Owner)}
 	if c.Outcome == sunset.Failed || c.Outcome == sunset.Lapsed {
 		to = append(to, approval.Team)
@@ -253,14 +256,15 @@ func (w *Workflow) fail(ctx context.Context, c sunset.Case, name, why string) er
 	if err != nil {
 		return err
 	}
-	when := "before any change to the user"
-	switch {
-	case !c.DeletingSince.IsZero():
-		when = "in the middle of its deletion"
-	case c.Changed:
-		when = "after the user was changed; it stays disabled"
+	when, err := w.whenFailed(ctx, c)
+	if err != nil {
+		return err
 	}
-	if err := w.recordCase(ctx, c, "failed", "iam-sunset", fmt.Sprintf("failed/%d", c.Redrives), fmt.Sprintf("The case failed %s. %s", when, why), map[string]any{
+	then := "Once that is put right, redrive its execution: it goes on from here."
+	if c.Changed && c.DeletingSince.IsZero() {
+		then = "Once that is put right, redrive its execution: it goes on from here. Or rescue the user to have it back."
+	}
+	if err := w.recordCase(ctx, c, "failed", "iam-sunset", fmt.Sprintf("failed/%d", c.Redrives), fmt.Sprintf("The case of %s failed %s. %s %s", c.UserName, when, sentence("%s", why), then), map[string]any{
 		"error": name, "cause": why, "changed": c.Changed, "deleting": !c.DeletingSince.IsZero(), "outcome": c.Outcome,
 	}); err != nil {
 		return err
@@ -269,4 +273,24 @@ func (w *Workflow) fail(ctx context.Context, c sunset.Case, name, why string) er
 		return err
 	}
 	return w.tellEnd(ctx, c)
+}
+
+// whenFailed says how the user of a failed case stands.
+func (w *Workflow) whenFailed(ctx context.Context, c sunset.Case) (string, error) {
+	switch {
+	case !c.DeletingSince.IsZero():
+		return "in the middle of its deletion", nil
+	case !c.Changed:
+		return "before any change to the user", nil
+	case c.SoakFrom.IsZero():
+		return "while the user was being disabled, so that it may not be disabled yet", nil
+	}
+	story, err := w.storyOf(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	if story.lifted {
+		return "while the user was being put back, so that it may not be disabled any more", nil
+	}
+	return "after the user was changed; it stays disabled", nil
 }

@@ -209,7 +209,12 @@ func (w *Workflow) askOwnership(ctx context.Context, u sunset.User, s sunset.Set
 	}
 	gaps = append(gaps, found.Gaps...)
 	if found.Cursor != nil {
-		gaps = append(gaps, sunset.Gap{Action: "iam:ListRoles", Why: "there was no time to read everything that may name it"})
+		// Of no service that settings may accept as unread: nobody knows which others are missing.
+		why := "there was no time to read everything that may name it"
+		if len(found.Broken) > 0 {
+			why = "what comes after that was not read either"
+		}
+		gaps = append(append(gaps, found.Broken...), sunset.Gap{Action: "iam:ListRoles", Why: why})
 	}
 	return found.References[u.ID], gaps, nil
 }
