@@ -71,8 +71,8 @@ func anyCall(callOf) bool { return true }
 func ofIAM(c callOf) bool { return c.service == "iam" }
 
 func troubles() []trouble {
-	iam := func(code string, status int) trouble {
-		return trouble{name: code, fault: fakeaws.Fault{Code: code, Status: status, Message: "as asked"}, of: ofIAM}
+	iam := func(code string, status int, of func(callOf) bool) trouble {
+		return trouble{name: code, fault: fakeaws.Fault{Code: code, Status: status, Message: "as asked"}, of: of}
 	}
 	return []trouble{
 		{name: "throttled", fault: fakeaws.Fault{Throttle: true}, of: anyCall, passes: true},
@@ -81,8 +81,8 @@ func troubles() []trouble {
 		{name: "dropped when done", fault: fakeaws.Fault{Drop: true, ApplyFirst: true}, of: callOf.changes, passes: true},
 		{name: "half an answer", fault: fakeaws.Fault{Truncate: true}, of: anyCall, passes: true},
 		{name: "AccessDenied", fault: fakeaws.Fault{Code: "AccessDenied", Status: 403, Message: "as asked"}, of: anyCall},
-		iam("NoSuchEntity", 404), iam("DeleteConflict", 409), iam("ConcurrentModification", 409),
-		iam("EntityTemporarilyUnmodifiable", 409), iam("LimitExceeded", 409),
+		iam("NoSuchEntity", 404, ofIAM), iam("DeleteConflict", 409, callOf.changes), iam("ConcurrentModification", 409, callOf.changes),
+		iam("EntityTemporarilyUnmodifiable", 409, callOf.changes), iam("LimitExceeded", 409, callOf.changes),
 		{name: "more without a marker", of: callOf.pages},
 	}
 }
@@ -160,7 +160,7 @@ func (x *whole12) outcome(row sunset.Cleanup) string {
 	switch {
 	case err == nil:
 		return string(c.Outcome)
-	case row.Refusal != "":
+	case row.ID == "" || row.Refusal != "": // it may have failed before it had a row
 		return "cleanup failed"
 	}
 	return "kept"

@@ -57,11 +57,15 @@ type mortal struct {
 	// down is how long it takes until another machine starts.
 	down time.Duration
 
-	dying   sync.Mutex
-	deeds   []deed
-	count   map[deed]int
-	deaths  []death // still to come
-	died    []death
+	dying  sync.Mutex
+	deeds  []deed
+	count  map[deed]int
+	deaths []death // still to come
+	died   []death
+	// relapse, where set, is told of each deed of the second machine, and how many of its name's first word it has done, and
+	// says whether that one dies right after it.
+	relapse func(d deed, nth int) bool
+	since   map[string]int
 	machine int
 	life    *atomic.Bool // of the machine that runs: true once it is dead
 }
@@ -69,7 +73,7 @@ type mortal struct {
 // newMortal makes one that dies at all of the given moments.
 func newMortal(t *testing.T, end sunset.Outcome, deaths ...death) *mortal {
 	t.Helper()
-	m := &mortal{down: 10 * time.Minute, count: map[deed]int{}, deaths: deaths}
+	m := &mortal{down: 10 * time.Minute, count: map[deed]int{}, since: map[string]int{}, deaths: deaths}
 	newWhole12(t, end, func(x *whole12) {
 		m.whole12 = x
 		x.adapt = m.incarnate
@@ -97,6 +101,7 @@ func (m *mortal) does(dead *atomic.Bool, kind, name string, f func() error) erro
 	m.dying.Lock()
 	defer m.dying.Unlock()
 	m.meets(death{d, false}, dead)
+	m.relapses(d, dead)
 	if dead.Load() {
 		return errDead
 	}
@@ -115,12 +120,28 @@ func (m *mortal) meets(d death, dead *atomic.Bool) bool {
 				if old != nil {
 					old.Close()
 				}
-				m.start()
+				if err := m.boot(); err != nil && !errors.Is(err, errDead) {
+					m.t.Errorf("machine %d doesn't start: %v", m.machine, err)
+				}
 			})
 			return true
 		}
 	}
 	return false
+}
+
+// relapses kills the second machine too. m.dying is held.
+func (m *mortal) relapses(d deed, dead *atomic.Bool) {
+	if m.relapse == nil || m.machine != 2 || dead.Load() {
+		return
+	}
+	word, _, _ := strings.Cut(d.name, " ")
+	m.since[word]++
+	if m.relapse(d, m.since[word]) {
+		m.relapse = nil
+		m.deaths = append(m.deaths, death{d, false})
+		m.meets(death{d, false}, dead)
+	}
 }
 
 // incarnate makes the next machine one that can die.
@@ -217,7 +238,7 @@ type mortalCalls struct {
 }
 
 func (c mortalCalls) Do(r *http.Request) (response *http.Response, err error) {
-	err = c.does(c.dead, "call", c.function, func() error {
+	err = c.does(c.dead, "call", c.function+" "+actionOf(r), func() error {
 		response, err = c.inner.Do(r)
 		return err
 	})

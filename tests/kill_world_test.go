@@ -138,8 +138,11 @@ func (f ofFunction) Do(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// actionOf is the action of a request in IAM's form, or empty.
+// actionOf is the action of a request of IAM and of those who name theirs in a header; empty for others.
 func actionOf(r *http.Request) string {
+	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		return target[strings.LastIndex(target, ".")+1:]
+	}
 	if r.Body == nil || !strings.Contains(r.Header.Get("Authorization"), "/iam/aws4_request") {
 		return ""
 	}

@@ -123,6 +123,12 @@ func always(c sunset.Choice) func(sunset.ApprovalRequest) sunset.Choice {
 
 func (w *world) start() {
 	w.t.Helper()
+	require.NoError(w.t, w.boot())
+}
+
+// boot starts a machine on the world's stores; the error is the machine's own.
+func (w *world) boot() error {
+	w.t.Helper()
 	dir, err := store.OpenDir(w.dir, store.NoSync())
 	require.NoError(w.t, err)
 	signer, err := approval.OpenKeyFile(filepath.Join(w.dir, "decisions.key"))
@@ -151,9 +157,13 @@ func (w *world) start() {
 	if w.adapt != nil {
 		w.adapt(&config)
 	}
-	w.machine, err = onemachine.Start(config)
-	require.NoError(w.t, err)
-	w.t.Cleanup(w.machine.Close)
+	machine, err := onemachine.Start(config)
+	if err != nil {
+		return err
+	}
+	w.machine = machine
+	w.t.Cleanup(machine.Close)
+	return nil
 }
 
 // eavesdropper is the way to the account; it tells the world of what passes.
