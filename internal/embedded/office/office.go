@@ -14,8 +14,8 @@
 //
 // Every request but the first is signed with the engine's key, for the service "iam-sunset", and every answer to one
 // carries a MAC by the same key: who has the port but not the key is no engine. The key stands for an operator, whose
-// rights are those that a deployment's operators have on AWS. It makes no decisions: who decides, and who starts, is proven by
-// package identity.
+// rights here are those that a deployment's operators have on AWS; on the engine's own API it may do all that is there. It makes
+// no decisions: who decides, and who starts, is proven by package identity.
 //
 // The office speaks plain HTTP. It is for the machine that it runs on, and for whoever comes there by `ssh -L`.
 package office
