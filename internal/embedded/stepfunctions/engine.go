@@ -62,7 +62,7 @@ type Config struct {
 	// Rand is where executions' seeds come from, and so task tokens; nil is crypto/rand.
 	Rand io.Reader
 	// OnEnd, where set, is told of each execution that ended, as EventBridge would be. The clock stands still meanwhile.
-	// It is told once, and not at all where the process dies first.
+	// It is told once, and not at all where the process dies first: whoever must know of each end asks the API as well.
 	OnEnd func(Execution)
 	// OnBroken, where set, is told once that the journal can't be written. The engine then calls no function any more and
 	// refuses every request; a new one goes on from what was written.
