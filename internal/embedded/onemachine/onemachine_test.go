@@ -35,6 +35,7 @@ type box struct {
 
 	mu     sync.Mutex
 	called []string
+	looked int // at the settings
 	dies   func(function string) bool
 }
 
@@ -58,8 +59,13 @@ func newBox(t *testing.T) *box {
 	b.cfg = onemachine.Config{
 		AWS: server.Config("us-east-1"), AccountID: account.ID(), Region: "us-east-1", Time: b.clock,
 		Objects: stores.Objects(), Rows: stores.Rows(), Signers: approval.Signers{Decisions: signer, Links: signer}, Messenger: deaf{},
-		Settings: func(context.Context) (sunset.Settings, error) { return settings, nil },
-		Log:      slog.New(slog.DiscardHandler), PagesAddr: "127.0.0.1:0", PagesURL: "https://sunset.example.com",
+		Settings: func(context.Context) (sunset.Settings, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.looked++
+			return settings, nil
+		},
+		Log: slog.New(slog.DiscardHandler), PagesAddr: "127.0.0.1:0", PagesURL: "https://sunset.example.com",
 		Self: "arn:aws:iam::" + account.ID() + ":role/serve",
 		OnInvoke: func(function string, _ []byte) error {
 			b.mu.Lock()
@@ -139,6 +145,22 @@ func TestAMachineGoesOnWhereItDied(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 	}
 	require.Error(t, err, "nobody serves any more")
+}
+
+func TestReconcileRunsSoonAfterARestart(t *testing.T) {
+	b := newBox(t)
+	b.pass(10 * time.Minute)
+	require.Zero(t, b.looked, "there is nothing to look after yet")
+	_, err := b.machine.StartCleanup(t.Context(), "spring", sunset.Request{DryRun: true})
+	require.NoError(t, err)
+	b.pass(30 * time.Minute)
+	require.Equal(t, 1, b.machine.Engine.Counts()[asl.Succeeded])
+	b.begin()
+	b.looked = 0
+	b.pass(59 * time.Second)
+	require.Zero(t, b.looked)
+	b.pass(2 * time.Second)
+	require.Positive(t, b.looked)
 }
 
 func TestWhatAMachineServes(t *testing.T) {
