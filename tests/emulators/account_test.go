@@ -13,9 +13,11 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +44,8 @@ type emulated struct {
 	regions bool
 	// hardware says that it takes an MFA device that it hasn't made.
 	hardware bool
+	// opaque says that its UserIds don't look like AWS's.
+	opaque bool
 }
 
 // artifacts are all that a user has, each as "kind id" with what matters of it.
@@ -77,6 +81,7 @@ func goAndComeBack(t *testing.T, e emulated) {
 			before, others := e.artifacts(t, c, name), e.artifacts(t, c, other)
 			id := before["user "+name]
 			require.NotEmpty(t, id)
+			require.Equal(t, e.opaque, !strings.HasPrefix(id, "AIDA"), id)
 			require.NotEqual(t, id, others["user "+other])
 
 			snap, err := sunsets.Snapshot(t.Context(), "spring-"+id, e.key, id, name)
@@ -170,7 +175,7 @@ func (e emulated) furnish(t *testing.T, c *iam.Client, name string) {
 	require.NoError(t, err)
 	serials := []string{aws.ToString(device.VirtualMFADevice.SerialNumber)}
 	if e.hardware {
-		serials = append(serials, fmt.Sprintf("GAHT%08d", len(name)*1000+int(name[0])))
+		serials = append(serials, fmt.Sprintf("GAHT%08X", crc32.ChecksumIEEE([]byte(name))))
 	}
 	for _, serial := range serials {
 		_, err = c.EnableMFADevice(ctx, &iam.EnableMFADeviceInput{UserName: &name, SerialNumber: &serial, AuthenticationCode1: aws.String("123456"), AuthenticationCode2: aws.String("654321")})

@@ -45,7 +45,7 @@ func TestMoto(t *testing.T) {
 		walksOnMoto(t, m, l)
 	})
 	asAccount(t, emulated{
-		url: m.url, key: accountID, hardware: true,
+		url: m.url, key: accountID, hardware: true, opaque: true,
 		lacks: []string{"ListServiceSpecificCredentials"}, fails: map[string]bool{"ListServiceSpecificCredentials": true},
 	})
 }
