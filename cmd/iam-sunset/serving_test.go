@@ -206,6 +206,9 @@ func TestAClockThatJumpsInASoak(t *testing.T) {
 			require.Equal(t, writes, p.writes())
 			require.NotContains(t, p.stderr.String(), "kind=failed")
 
+			if ahead < 0 {
+				return // what follows is the same
+			}
 			p.ahead.Store(0)
 			p.serve("", "--yes")
 			p.comes("the request", func() bool { return strings.Contains(p.does("status"), "requesting") })
