@@ -1,8 +1,10 @@
 // Package statemachine holds the one definition that every engine runs: AWS Step Functions and the embedded one.
 //
-// Each Task retries Lambda.Unknown, a function that died under way, apart from all other errors and a thousand times: on
-// one machine every stop of the process ends functions so, and no number of them may fail a case. On AWS a function that
-// crashes for ever therefore comes to LogFailed only after a day or two; the alarm on its errors rings long before.
+// Each Task retries a function that died under way (Lambda.Unknown) or could not be called (the service's other errors) apart
+// from what functions say themselves, and a thousand times: on one machine every stop of the process ends functions so, and
+// a night without a network keeps them from being called; neither says anything of a user, and no number of them may fail
+// a case. On AWS a function that crashes for ever therefore comes to LogFailed only after a day or two; the alarm on its errors
+// rings long before.
 package statemachine
 
 import (
