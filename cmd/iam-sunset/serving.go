@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -101,7 +100,7 @@ func (s *serving) begin() (*onemachine.Machine, error) {
 		Settings: s.liveSettings, Log: log,
 		Journal: executions, Key: keys.Engine, EngineAddr: s.listen, PagesAddr: s.pages, PagesURL: strings.TrimSuffix(s.pagesURL, "/"),
 		Identify: checker.Starter, Self: s.to.caller.ARN, Own: []string{s.to.caller.ARN},
-		OnInvoke: s.mayCall, OnBroken: func(err error) { s.halt(s.life, fmt.Errorf("the journal can't be written: %w", err)) },
+		OnInvoke: s.mayCall, OnBroken: func(err error) { s.halt(s.life, err) },
 		Office: func(m *onemachine.Machine) http.Handler {
 			return office.New(office.Config{
 				Key: keys.Engine, Workflow: m.Workflow, Restore: s.guarded(m.Functions()["restore"]), Identity: checker, Rights: office.Operators(),
