@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/deployed"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/datadir"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/identity"
@@ -96,7 +94,7 @@ func (s *serving) begin() (*onemachine.Machine, error) {
 	slog.SetDefault(log) // the pages' own, which has its secrets taken out as well
 	machine, err := onemachine.Start(onemachine.Config{
 		AWS: s.to.aws, AccountID: s.dir.Account, Region: s.dir.Region, Time: now,
-		Objects: logged{kept.Objects(), s.log}, Rows: kept.Rows(), Signers: keys.Signers, Sealer: keys.Sealer, Messenger: messenger,
+		Objects: servedObjects{kept.Objects(), s}, Rows: servedRows{kept.Rows(), s}, Signers: keys.Signers, Sealer: keys.Sealer, Messenger: messenger,
 		Settings: s.liveSettings, Log: log,
 		Journal: executions, Key: keys.Engine, EngineAddr: s.listen, PagesAddr: s.pages, PagesURL: strings.TrimSuffix(s.pagesURL, "/"),
 		Identify: checker.Starter, Self: s.to.caller.ARN, Own: []string{s.to.caller.ARN},
@@ -197,28 +195,6 @@ func (s *serving) guarded(f lambdahost.Function) lambdahost.Function {
 		}
 		return f(ctx, payload)
 	}
-}
-
-// logged is a store that logs the records that are put into it.
-type logged struct {
-	store.Objects
-	log *slog.Logger
-}
-
-// Put writes the object, and logs it where it is a record of something that happened.
-func (t logged) Put(ctx context.Context, key string, body []byte) error {
-	if err := t.Objects.Put(ctx, key, body); err != nil {
-		return err
-	}
-	var r audit.Record
-	if !strings.HasPrefix(key, "evidence/") || json.Unmarshal(body, &r) != nil || r.Text == "" {
-		return nil
-	}
-	if r.Kind == "listened" && !strings.HasPrefix(r.Text, "Something") {
-		return nil
-	}
-	t.log.InfoContext(ctx, printable(r.Text), "kind", r.Kind, "chain", r.Chain)
-	return nil
 }
 
 // inTurn is written to by one after the other.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/datadir"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
+	"github.com/iam-sunset/iam-sunset/internal/store"
 )
 
 // premises are a machine with a data directory, and an account whose clock can be set.
@@ -246,4 +248,37 @@ func TestSettingsThatBreakWhileItServes(t *testing.T) {
 	require.NotContains(t, p.stderr.String(), "kind=failed")
 	p.stop()
 	require.Zero(t, p.ended())
+}
+
+// fullObjects and fullRows are on a disk that takes nothing more.
+type (
+	fullObjects struct{ store.Objects }
+	fullRows    struct{ store.Rows }
+)
+
+func (fullObjects) Put(context.Context, string, []byte) error {
+	return &os.PathError{Op: "write", Path: "objects/evidence/case/x/1.json", Err: syscall.ENOSPC}
+}
+
+func (fullRows) Put(context.Context, string, int64, []byte) (int64, error) {
+	return 0, &os.PathError{Op: "write", Path: "rows/case/x.row", Err: syscall.EROFS}
+}
+
+// A disk that fails is no failure of a case: whoever meets it is held until the process ends.
+func TestADiskThatFails(t *testing.T) {
+	for says, put := range map[string]func(context.Context, *serving) error{
+		"no space left on device": func(ctx context.Context, s *serving) error { return servedObjects{fullObjects{}, s}.Put(ctx, "x", nil) },
+		"read-only file system": func(ctx context.Context, s *serving) error {
+			_, err := servedRows{fullRows{}, s}.Put(ctx, "x", 0, nil)
+			return err
+		},
+	} {
+		s := newServing(serveOptions{operator: operator{around: surroundings{stderr: io.Discard, clock: clock.Wall{}}}}, account{}, nil)
+		done := make(chan error, 1)
+		go func() { done <- put(t.Context(), s) }()
+		require.ErrorContains(t, <-s.ended, "the data directory can't be used: write ")
+		require.Empty(t, done, "it is held")
+		s.release()
+		require.ErrorContains(t, <-done, says)
+	}
 }
