@@ -124,9 +124,11 @@ func (s *stubs) invoke(_ context.Context, arn string, payload []byte) ([]byte, *
 }
 
 // caseInput is as long as the product's own.
-func caseInput(n int) string {
+func caseInput(n int) string { return caseAt(n, start().Add(time.Hour)) }
+
+func caseAt(n int, turn time.Time) string {
 	return fmt.Sprintf(`{"case":{"user_id":"AIDAEXAMPLE%06d","turn_at":%q,"name":"user-%06d","cleanup":"arn:aws:states:eu-west-1:123456789012:execution:sunset:spring"},`+
-		`"plan":"plans/spring/%s","settings":"821f1ae7eb3f"}`, n, start().Add(time.Hour).Format(time.RFC3339), n, strings.Repeat("0123456789abcdef", 16))
+		`"plan":"plans/spring/%s","settings":"821f1ae7eb3f"}`, n, turn.Format(time.RFC3339Nano), n, strings.Repeat("0123456789abcdef", 16))
 }
 
 // errKilled is what a dead process would not even hear.
