@@ -72,7 +72,7 @@ func goAndComeBack(t *testing.T, e emulated) {
 		ins[action] = nothing(action)
 	}
 	front, asked := inFrontOf(t, e.url, ins)
-	sunsets := iamaccount.New(configAt(front, e.key), clock.Wall{})
+	sunsets, unaided := iamaccount.New(configAt(front, e.key), clock.Wall{}), iamaccount.New(configAt(e.url, e.key), clock.Wall{})
 	for _, how := range []sunset.DisableHow{sunset.ByQuarantine, sunset.ByDeactivation} {
 		t.Run(string(how), func(t *testing.T) {
 			name, other := "leaver-"+string(how), "stayer-"+string(how)
@@ -126,6 +126,11 @@ func goAndComeBack(t *testing.T, e emulated) {
 
 			q, err = sunsets.Quarantine(t.Context(), snap, how, record)
 			require.NoError(t, err)
+			// A snapshot comes before the first change, and this look before a deletion: neither has gaps.
+			_, err = unaided.Snapshot(t.Context(), "summer-"+id, e.key, id, name)
+			require.Contains(t, e.lacks, strings.TrimPrefix(sunset.ActionOf(err), "iam:"), "%v", err)
+			_, _, err = unaided.Find(t.Context(), id, name)
+			require.Contains(t, e.lacks, strings.TrimPrefix(sunset.ActionOf(err), "iam:"), "%v", err)
 			require.NoError(t, sunsets.Delete(t.Context(), snap, q, record))
 			left, err := sunsets.Leftovers(t.Context(), snap)
 			require.NoError(t, err)
