@@ -36,6 +36,8 @@ const (
 	// that a task has, together with what the function may take itself. The definition tries again, for most of an hour.
 	patience  = 4 * time.Minute
 	lookAgain = 2 * time.Second
+	// answersWithin is how long AWS may take to say whose the credentials are: people wait for it.
+	answersWithin = 10 * time.Second
 )
 
 // serving is one process that serves.
@@ -183,6 +185,8 @@ func (s *serving) ready() error {
 
 // askAWS asks AWS the one thing that needs no permission.
 func (s *serving) askAWS(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
 	_, err := iamaccount.New(s.to.aws, s.around.clock).Caller(ctx)
 	return err
 }

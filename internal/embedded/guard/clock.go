@@ -19,8 +19,10 @@ const (
 	// MostSkew is how far this machine's clock may be from AWS's. Windows, soaks and the two hours that CloudTrail may be
 	// late bear it.
 	MostSkew = 5 * time.Minute
-	// freshFor is how long an answer vouches for the clock.
+	// freshFor is how long an answer vouches for the clock, and askAgain how long it is taken for granted that AWS can't be
+	// reached once it could not: whoever asks would wait for that each time.
 	freshFor = time.Minute
+	askAgain = 10 * time.Second
 )
 
 // Skew is a clock that is too far from AWS's for anything to go by it.
@@ -51,6 +53,8 @@ type Clock struct {
 	mu     sync.Mutex
 	off    error
 	agreed time.Time
+	failed error // of the last Check that could not ask
+	tried  time.Time
 	halt   Halt
 }
 
@@ -135,15 +139,27 @@ func (c *Clock) Agreed() time.Time {
 }
 
 // Check makes sure that the clocks were compared in the last minute: where they were not, ask calls AWS by way of c. Its
-// error is that of ask, unless there is a Skew.
+// error is that of ask, unless there is a Skew; it stands for ten seconds, in which nobody is asked again.
 func (c *Clock) Check(ctx context.Context, ask func(context.Context) error) error {
-	since := c.now().Round(0).Sub(c.Agreed())
-	if err := c.Err(); err != nil || (since >= 0 && since < freshFor) {
-		return err
+	now := c.now().Round(0)
+	within := func(since time.Time, d time.Duration) bool { return !now.Before(since) && now.Sub(since) < d }
+	c.mu.Lock()
+	off, agreed, failed, tried := c.off, c.agreed, c.failed, c.tried
+	c.mu.Unlock()
+	switch {
+	case off != nil || within(agreed, freshFor):
+		return off
+	case failed != nil && within(tried, askAgain):
+		return failed
 	}
 	err := ask(ctx)
-	if off := c.Err(); off != nil {
-		return off
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.off != nil {
+		return c.off
+	}
+	if ctx.Err() == nil { // otherwise it says nothing of AWS
+		c.failed, c.tried = err, now
 	}
 	return err
 }

@@ -190,8 +190,26 @@ func TestClocksAreComparedAnew(t *testing.T) {
 	require.Error(t, client.Check(t.Context(), ask))
 	require.Equal(t, 3, asked)
 
-	unreached := guard.NewClock(http.DefaultClient, time.Now)
-	require.EqualError(t, unreached.Check(t.Context(), func(context.Context) error { return errors.New("no network") }), "no network")
+	now := began
+	asked = 0
+	unreached := guard.NewClock(http.DefaultClient, func() time.Time { return now })
+	away := func(context.Context) error {
+		asked++
+		return errors.New("no network")
+	}
+	for range 3 {
+		require.EqualError(t, unreached.Check(t.Context(), away), "no network")
+	}
+	require.Equal(t, 1, asked, "nobody waits for the same again")
+	now = now.Add(10 * time.Second)
+	require.EqualError(t, unreached.Check(t.Context(), away), "no network")
+	require.Equal(t, 2, asked)
+	now = now.Add(10 * time.Second)
+	require.NoError(t, unreached.Check(t.Context(), func(context.Context) error { return nil }))
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	require.Error(t, unreached.Check(gone, away))
+	require.NoError(t, unreached.Check(t.Context(), func(context.Context) error { return nil }), "whoever left says nothing of AWS")
 }
 
 // switched gives whatever credentials it has at the moment, as an edited profile does.
