@@ -36,6 +36,10 @@ import (
 	"github.com/iam-sunset/iam-sunset/statemachine"
 )
 
+// turnWithin is how long a function waits for its turn among those at work, before it is refused as AWS refuses one: short
+// beside the quarter of an hour that a task has.
+const turnWithin = 20 * time.Second
+
 // Time is a clock that handlers live on and an engine sets timers with: clock.Wall or *clock.Virtual.
 type Time interface {
 	clock.Clock
@@ -84,6 +88,9 @@ type Config struct {
 	Each func(function string, w workflow.World) workflow.World
 	// OnInvoke, where set, is told of each call of a function: for tests that break things.
 	OnInvoke func(function string, payload []byte) error
+	// AtOnce is how many functions may be at work at once; 0: any number. After a long sleep a crowd is due in one moment, and
+	// AWS would throttle it. Not under a virtual clock, which stands still while somebody waits for his turn.
+	AtOnce int
 	// OnPage, where set, is called after each page that was served, while time still stands.
 	OnPage func()
 	// OnEnd, where set, is told of each execution that ended.
@@ -102,6 +109,7 @@ type Machine struct {
 	time      Time
 	log       *slog.Logger
 	functions map[string]lambdahost.Function
+	turns     chan struct{} // as many as functions may be at work at once; nil: any number
 	ready     chan struct{} // closed once functions is there
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -131,6 +139,9 @@ func Start(cfg Config) (*Machine, error) {
 		return nil, fmt.Errorf("serving the approval pages on %s: %w", cfg.PagesAddr, err)
 	}
 	m := &Machine{time: cfg.Time, log: cfg.Log, ready: make(chan struct{}), EngineURL: urlOf(engineAt), PagesURL: cmp.Or(cfg.PagesURL, urlOf(pagesAt))}
+	if cfg.AtOnce > 0 {
+		m.turns = make(chan struct{}, cfg.AtOnce)
+	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.Engine, err = stepfunctions.New(stepfunctions.Config{
 		Timers: cfg.Time, Name: "iam-sunset", Region: cfg.Region, AccountID: cfg.AccountID, Definition: definition,
@@ -246,6 +257,18 @@ func (m *Machine) invoke(ctx context.Context, arn string, payload []byte, tell f
 	if tell != nil {
 		if err := tell(name, payload); err != nil {
 			return nil, nil, err
+		}
+	}
+	if m.turns != nil {
+		over := make(chan struct{})
+		defer m.time.AfterFunc(m.time.Now().Add(turnWithin), func() { close(over) })()
+		select {
+		case m.turns <- struct{}{}:
+			defer func() { <-m.turns }()
+		case <-over:
+			return nil, &stepfunctions.FunctionError{Type: "Lambda.TooManyRequestsException", Message: fmt.Sprintf("%d functions are at work already", cap(m.turns))}, nil
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
 		}
 	}
 	result, err := f(ctx, payload)

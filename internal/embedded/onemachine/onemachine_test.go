@@ -20,6 +20,7 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
 
 func begin() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
@@ -177,4 +178,42 @@ func TestWhatAMachineServes(t *testing.T) {
 	cfg.Journal, cfg.EngineAddr = nil, "0.0.0.0:0"
 	_, err = onemachine.Start(cfg)
 	require.ErrorContains(t, err, "only a loopback address will do")
+}
+
+// A crowd that is due at once is let in a few at a time; who finds no turn is refused as Lambda refuses, and comes again.
+func TestACrowdTakesTurns(t *testing.T) {
+	b := newBox(t)
+	b.machine.Close()
+	var mu sync.Mutex
+	atWork, most, started := 0, 0, 0
+	crowd := make(chan struct{})
+	b.cfg.Time, b.cfg.AtOnce = clock.Wall{}, 2
+	b.cfg.Each = func(function string, w workflow.World) workflow.World {
+		if function != "discover" {
+			return w
+		}
+		w.Settings = func(context.Context) (sunset.Settings, error) {
+			mu.Lock()
+			atWork++
+			most = max(most, atWork)
+			if started++; started == 2 {
+				close(crowd)
+			}
+			mu.Unlock()
+			<-crowd // the first waits for company, so that two are seen
+			mu.Lock()
+			defer mu.Unlock()
+			atWork--
+			return sunset.Settings{}, sunset.Faultf(sunset.Invalid, "these settings end every cleanup")
+		}
+		return w
+	}
+	b.begin()
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		_, err := b.machine.StartCleanup(t.Context(), name, sunset.Request{DryRun: true, Starter: "claimed"})
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return b.machine.Engine.Counts()[asl.Failed] == 5 }, 2*time.Minute, 10*time.Millisecond)
+	require.Equal(t, 5, started)
+	require.Equal(t, 2, most)
 }
