@@ -107,7 +107,11 @@ func (x *whole12) saysWhy(c callOf, what trouble, row sunset.Cleanup, outcome, s
 				said = r.Text
 			}
 		}
-		require.Contains(t, said, c.inPolicies())
+		if strings.HasPrefix(standing, "gone, but") {
+			require.Contains(t, said, "something is left of it: [{spare-mfa ")
+		} else {
+			require.Contains(t, said, c.inPolicies())
+		}
 		require.Contains(t, said, "redrive its execution")
 		require.Contains(t, said, "The case of "+victim+" failed ")
 		told := false

@@ -91,3 +91,35 @@ func TestKillAgainInTheFirstRetry(t *testing.T) {
 	require.GreaterOrEqual(t, points, 85)
 	t.Logf("%d lives with two deaths", points)
 }
+
+// Where disabling switches credentials off at once, a machine that dies at any change leaves each of them to be switched on
+// again as it was; the password is gone, once, and the record says so.
+func TestKillWhereCredentialsAreSwitchedOff(t *testing.T) {
+	live := func(t *testing.T, deaths ...death) *mortal {
+		m := newMortal(t, sunset.Restored, deaths...)
+		m.set(func(s *sunset.Settings) { s.Disable = sunset.ByDeactivation })
+		m.before.HasPassword = false
+		c := m.lives()
+		require.Empty(t, m.deaths, "it did not die")
+		m.asIfNothing(c)
+		require.Contains(t, m.dump(c), "its password can't be put back")
+		return m
+	}
+	points := 0
+	for _, d := range live(t).deeds {
+		function, action, _ := strings.Cut(d.name, " ")
+		if d.kind != "call" || action == "" || !slices.Contains(changing(), function) || !(callOf{action: action}).changes() {
+			continue
+		}
+		for _, before := range []bool{true, false} {
+			points++
+			at := death{d, before}
+			t.Run(fmt.Sprintf("%03d %s", points, at), func(t *testing.T) {
+				t.Parallel()
+				live(t, at)
+			})
+		}
+	}
+	require.GreaterOrEqual(t, points, 24)
+	t.Logf("%d points of death where credentials are switched off", points)
+}

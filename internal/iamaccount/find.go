@@ -194,7 +194,7 @@ func (a *Account) Snapshot(ctx context.Context, caseID, account, userID, name st
 			return sunset.Snapshot{}, err
 		}
 		if !found {
-			return sunset.Snapshot{}, sunset.Faultf(sunset.Conflict, "the inline policy %s of user %s went while it was being read; read the user again", policy, name)
+			return sunset.Snapshot{}, sunset.Faultf(sunset.Conflict, "the inline policy %s of user %s went while it was being read: iam:GetUserPolicy does not find it; read the user again", policy, name)
 		}
 		s.InlineDocuments[policy] = document
 	}
