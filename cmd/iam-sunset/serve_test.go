@@ -125,7 +125,9 @@ func decide(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return link != ""
 	})
-	base := strings.SplitN(link, "/a/", 2)[0]
+	// The process that sent it may have had another port.
+	base := ts.Getenv("PAGES")
+	link = base + "/a/" + strings.SplitN(link, "/a/", 2)[1]
 	cases := caseOnPage.FindAllStringSubmatch(get(ts, link), -1)
 	if len(cases) == 0 {
 		ts.Fatalf("nothing waits on the page")

@@ -25,7 +25,7 @@ func newProfile(t *testing.T) profile {
 	dir := t.TempDir()
 	p := profile{t, filepath.Join(dir, "credentials.json")}
 	config := filepath.Join(dir, "config")
-	require.NoError(t, os.WriteFile(config, []byte("[default]\ncredential_process = cat "+p.file+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(config, []byte("[default]\ncredential_process = cat "+p.file+" 2>/dev/null\n"), 0o600))
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
 		t.Setenv(name, "")
 	}
