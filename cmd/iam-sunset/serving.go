@@ -85,10 +85,11 @@ func (s *serving) begin() (*onemachine.Machine, error) {
 		return nil, err
 	}
 	s.close = append(s.close, executions.Close)
-	now, ok := s.around.clock.(onemachine.Time)
+	timers, ok := s.around.clock.(onemachine.Time)
 	if !ok {
 		return nil, errors.New("this clock sets no timers")
 	}
+	now := rightTime{timers, s}
 	checker := identity.NewChecker(s.to.aws, keys.Engine.ID, now.Now)
 	s.to.clock.OnHalt(s.halt)
 	s.to.keys.OnHalt(s.halt)
