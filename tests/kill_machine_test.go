@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/journal"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/stepfunctions"
 	"github.com/iam-sunset/iam-sunset/internal/store"
@@ -53,7 +54,10 @@ func (d death) String() string {
 // mortal is a world whose machine dies at given moments; another one starts on the same stores and journal.
 type mortal struct {
 	*whole12
+	// journal outlives machines; open, where set, opens it for the next one, and shut closes it after a death.
 	journal stepfunctions.Memory
+	open    func() stepfunctions.Journal
+	shut    func()
 	// down is how long it takes until another machine starts.
 	down time.Duration
 
@@ -73,7 +77,29 @@ type mortal struct {
 // newMortal makes one that dies at all of the given moments.
 func newMortal(t *testing.T, end sunset.Outcome, deaths ...death) *mortal {
 	t.Helper()
+	return newMortalOn(t, end, nil, deaths)
+}
+
+// newMortalOn is newMortal with a journal that is kept in the named file, if any.
+func newMortalOn(t *testing.T, end sunset.Outcome, file *string, deaths []death) *mortal {
+	t.Helper()
 	m := &mortal{down: 10 * time.Minute, count: map[deed]int{}, since: map[string]int{}, deaths: deaths}
+	if file != nil {
+		var db *journal.Journal
+		m.open = func() stepfunctions.Journal {
+			var err error
+			db, err = journal.Open(*file, journal.NoSync())
+			if err != nil {
+				t.Errorf("machine %d: %v", m.machine, err)
+			}
+			return db
+		}
+		m.shut = func() {
+			if err := db.Close(); err != nil {
+				t.Errorf("closing the journal: %v", err)
+			}
+		}
+	}
 	newWhole12(t, end, func(x *whole12) {
 		m.whole12 = x
 		x.adapt = m.incarnate
@@ -120,6 +146,9 @@ func (m *mortal) meets(d death, dead *atomic.Bool) bool {
 				if old != nil {
 					old.Close()
 				}
+				if m.shut != nil {
+					m.shut()
+				}
 				if err := m.boot(); err != nil && !errors.Is(err, errDead) {
 					m.t.Errorf("machine %d doesn't start: %v", m.machine, err)
 				}
@@ -154,7 +183,11 @@ func (m *mortal) incarnate(cfg *onemachine.Config) {
 	m.dying.Unlock()
 	cfg.Rand = rand.NewChaCha8(seed)
 	cfg.Time = mortalTime{Time: cfg.Time, dead: dead}
-	cfg.Journal = mortalJournal{Journal: &m.journal, mortal: m, dead: dead}
+	var kept stepfunctions.Journal = &m.journal
+	if m.open != nil {
+		kept = m.open()
+	}
+	cfg.Journal = mortalJournal{Journal: kept, mortal: m, dead: dead}
 	cfg.Objects = mortalObjects{Objects: cfg.Objects, mortal: m, dead: dead}
 	cfg.Rows = mortalRows{Rows: cfg.Rows, mortal: m, dead: dead}
 	cfg.Messenger = mortalMail{mortal: m, dead: dead}

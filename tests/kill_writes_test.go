@@ -2,9 +2,11 @@ package tests
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,4 +60,33 @@ func TestKillAtEveryWrite(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, points, 290)
 	t.Logf("%d points of death at writes", points)
+}
+
+// The same with the journal in its file, which the next machine opens anew, three hours later: leases have run out, and
+// waits have ended meanwhile.
+func TestKillAtEveryCommitToAFile(t *testing.T) {
+	points := 0
+	for _, end := range ends() {
+		for _, d := range undisturbed(t, end) {
+			if d.kind != "commit" {
+				continue
+			}
+			for _, before := range []bool{true, false} {
+				points++
+				at := death{d, before}
+				t.Run(fmt.Sprintf("%s/%02d %s", end, points, at), func(t *testing.T) {
+					t.Parallel()
+					file := filepath.Join(t.TempDir(), "journal.db")
+					m := newMortalOn(t, end, &file, []death{at})
+					m.down = 3 * time.Hour
+					c := m.lives()
+					require.Empty(t, m.deaths, "it did not die")
+					m.asIfNothing(c)
+					m.shut()
+				})
+			}
+		}
+	}
+	require.GreaterOrEqual(t, points, 44)
+	t.Logf("%d points of death at commits to a file", points)
 }
