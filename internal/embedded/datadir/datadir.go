@@ -37,6 +37,8 @@ const (
 	credentialFile = "credentials"
 	engineFile     = "engine.json"
 	keysDir        = "keys"
+	journalFile    = "journal.db"
+	storeDir       = "store"
 	// unfinished begins the name of a file that is being written.
 	unfinished = ".new-"
 )

@@ -128,6 +128,7 @@ func TestANewDirectory(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	write := func(name, text string) func(*testing.T, string) {
 		return func(t *testing.T, path string) {
+			require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(path, name)), 0o700))
 			require.NoError(t, os.WriteFile(filepath.Join(path, name), []byte(text), 0o600))
 		}
 	}
@@ -149,6 +150,8 @@ func TestRefusals(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(path, "keys", "decisions.key")))
 		}, "has lost keys/decisions.key; put it back from a backup", ours, true},
 		"lost credentials": {func(t *testing.T, path string) { require.NoError(t, os.Remove(filepath.Join(path, "credentials"))) }, "has lost credentials", ours, true},
+		"lost journal":     {write("store/rows/cleanup/spring.row", "x"), "has lost journal.db", ours, true},
+		"lost store":       {write("journal.db", "x"), "has lost store", ours, true},
 		"other things in it": {func(t *testing.T, path string) {
 			require.NoError(t, os.Remove(filepath.Join(path, "version.json")))
 			write("holiday.jpg", "x")(t, path)

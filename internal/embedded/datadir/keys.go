@@ -98,15 +98,28 @@ func (d *Dir) makeSealingKey() error {
 	return d.write(PublicSealingKey, text)
 }
 
-// complete refuses a directory that has lost a key. A new one in its place would make every decision and seal of before
-// worthless without saying so.
+// complete refuses a directory that has lost a key, or one of journal and store. A new one in its place would make every
+// decision and seal of before worthless, or every open case an orphan, without saying so.
 func (d *Dir) complete() error {
-	for _, name := range []string{decisionsKey, linksKey, sealingKey, credentialFile} {
+	need := []string{decisionsKey, linksKey, sealingKey, credentialFile}
+	if d.has(journalFile) {
+		need = append(need, storeDir)
+	}
+	if d.has(storeDir + "/rows/cleanup") {
+		need = append(need, journalFile)
+	}
+	for _, name := range need {
 		if _, err := os.Stat(d.In(name)); err != nil {
 			return sunset.Faultf(sunset.Invalid, "the data directory %s has lost %s; put it back from a backup: %w", d.path, name, err)
 		}
 	}
 	return d.makeSealingKey()
+}
+
+// has errs on the side of yes: what can't be looked at is there.
+func (d *Dir) has(name string) bool {
+	_, err := os.Stat(d.In(name))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 var credentialText = regexp.MustCompile(`(?m)^\[default\]\naws_access_key_id = (\S+)\naws_secret_access_key = (\S+)$`)
