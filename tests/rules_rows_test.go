@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/audit"
@@ -50,4 +51,30 @@ func TestARowHidesNothingThatWasHeard(t *testing.T) {
 			require.Contains(t, refused, r.refused, b.dump(c))
 		})
 	}
+}
+
+// Another deployment disables a user that is planned here: its mark keeps this one off, before its turn as at the plan.
+func TestAUserOfAnotherDeploymentIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	var marked fakeaws.NewUser
+	w := newSmallWorld(t, func(a *fakeaws.Account) {
+		marked = join(t, a, "marked-later", fakeaws.Dead())
+		join(t, a, "marked-before", fakeaws.Dead(), fakeaws.Tagged(sunset.TagCase, "theirs-AIDA1"))
+	})
+	w.account.At(begin().Add(2*day), func(p *fakeaws.Actor) {
+		code := p.AsAdministrator("TagUser", url.Values{
+			"UserName": {"marked-later"}, "Tags.member.1.Key": {sunset.TagCase}, "Tags.member.1.Value": {"theirs-AIDA2"},
+		})
+		assert.Empty(t, code)
+	})
+	w.clean(sunset.Request{})
+	row := w.finish()
+	require.Equal(t, map[sunset.Outcome]int{sunset.Kept: 1, sunset.Skipped: 1}, positive(row.Outcomes))
+	require.Contains(t, w.caseOf(marked.ID).Reason, "theirs-AIDA2")
+	for _, name := range []string{"marked-later", "marked-before"} {
+		state, there := w.account.User(name)
+		require.True(t, there)
+		require.NotContains(t, state.Inline, sunset.DenyPolicyName, name)
+	}
+	w.proven()
 }

@@ -82,6 +82,8 @@ type Around struct {
 	Now      time.Time
 	Settings Settings
 	Request  Request
+	// Case is the one that the user is judged for, which may have marked it already; empty: none.
+	Case string
 	// InCase says that the UserId has an open case.
 	InCase func(userID string) bool
 	// Left says in a sentence which case has ended and left the user disabled, or is empty.
@@ -178,6 +180,11 @@ func judge(e Entry, a Around) []Reason {
 			add(InCase, "%s", why)
 		}
 	}
+	if !slices.ContainsFunc(reasons, func(r Reason) bool { return r.Code == InCase }) {
+		if why := elsewhere(u, a.Case); why != "" {
+			add(InCase, "%s", why)
+		}
+	}
 	switch age := a.Now.Sub(u.Created); {
 	case u.Created.IsZero() || u.ID == "":
 		add(IsUnknown, "its UserId or creation date was not read")
@@ -186,6 +193,19 @@ func judge(e Entry, a Around) []Reason {
 	}
 	reasons = append(reasons, useReasons(e, a)...)
 	return reasons
+}
+
+// elsewhere says by what a user looks like one of a case that isn't known here: another deployment's, or one whose rows were
+// lost. A new snapshot would take that one's deny for the user's own, and two would end what one began.
+func elsewhere(u User, own string) string {
+	id, marked := u.Tags[TagCase]
+	switch {
+	case marked && (own == "" || id != own):
+		return fmt.Sprintf("it carries the tag %s of case %q, which is not known here: rescue it where that case was opened, or give it back by hand", TagCase, id)
+	case own == "" && slices.Contains(u.Inline, DenyPolicyName):
+		return fmt.Sprintf("it has the inline policy %s of a case that is not known here: rescue it where that case was opened, or give it back by hand", DenyPolicyName)
+	}
+	return ""
 }
 
 // useReasons weighs the credentials and the evidence.

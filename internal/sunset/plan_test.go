@@ -46,6 +46,16 @@ func TestJudge(t *testing.T) {
 		{"tagged keep", func(e *sunset.Entry, _ *sunset.Around) { e.User.Tags = map[string]string{sunset.TagKeep: ""} }, sunset.Exempt, true},
 		{"the product's own", func(_ *sunset.Entry, a *sunset.Around) { a.Own = func(sunset.User) string { return "the caller" } }, sunset.Exempt, true},
 		{"in a case", func(_ *sunset.Entry, a *sunset.Around) { a.InCase = func(id string) bool { return id == "AIDAOLDCI" } }, sunset.InCase, true},
+		{"in a case of another deployment", func(e *sunset.Entry, _ *sunset.Around) {
+			e.User.Tags = map[string]string{sunset.TagCase: "spring-AIDAOLDCI"}
+		}, sunset.InCase, true},
+		{"marked by another case than its own", func(e *sunset.Entry, a *sunset.Around) {
+			e.User.Tags, a.Case = map[string]string{sunset.TagCase: "spring-AIDAOLDCI"}, "autumn-AIDAOLDCI"
+		}, sunset.InCase, true},
+		{"marked by its own case", func(e *sunset.Entry, a *sunset.Around) {
+			e.User.Tags, a.Case = map[string]string{sunset.TagCase: "autumn-AIDAOLDCI"}, "autumn-AIDAOLDCI"
+		}, "", false},
+		{"quarantined, nobody knows by whom", func(e *sunset.Entry, _ *sunset.Around) { e.User.Inline = []string{sunset.DenyPolicyName} }, sunset.InCase, true},
 		{"not requested", func(_ *sunset.Entry, a *sunset.Around) { a.Request.Users = []string{"other"} }, sunset.NotRequested, true},
 
 		{"an SSH key", add(sunset.Credential{Kind: sunset.SSHKey, ID: "APKA1", Status: sunset.Active, Created: old}), sunset.IsUnknown, true},
