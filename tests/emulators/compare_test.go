@@ -73,7 +73,7 @@ func compare(t *testing.T, ours, motos map[string][]types.HistoryEvent) {
 	for i, d := range differences() {
 		require.Positive(t, found[i], "this doesn't differ any more: %s", d.why)
 	}
-	t.Logf("%d events of %d executions are the same on both engines, with %d kinds of differences", events, len(ours), len(differences()))
+	t.Logf("%d events of %d executions are the same on both engines; kinds of differences tolerated: %d", events, len(ours), len(differences()))
 }
 
 // fields are an event's, without its time and with its payloads' shapes. An event that is not one's first has the distance to the
