@@ -33,9 +33,11 @@ const (
 
 const (
 	// patience is how long a function waits for AWS or the settings before it is not called at all: within the quarter of an hour
-	// that a task has, together with what the function may take itself. The definition tries again, for most of an hour.
-	patience  = 4 * time.Minute
-	lookAgain = 2 * time.Second
+	// that a task has, together with what the function may take itself. The definition tries again, for a day and more.
+	patience = 4 * time.Minute
+	// functionsAtOnce is how many functions may be at work at once: some hundred calls of AWS a second.
+	functionsAtOnce = 16
+	lookAgain       = 2 * time.Second
 	// answersWithin is how long AWS may take to say whose the credentials are: people wait for it.
 	answersWithin = 10 * time.Second
 )
@@ -101,7 +103,7 @@ func (s *serving) begin() (*onemachine.Machine, error) {
 		Settings: s.liveSettings, Log: log,
 		Journal: executions, Key: keys.Engine, EngineAddr: s.listen, PagesAddr: s.pages, PagesURL: strings.TrimSuffix(s.pagesURL, "/"),
 		Identify: checker.Starter, Self: s.to.caller.ARN, Own: []string{s.to.caller.ARN},
-		OnInvoke: s.mayCall, OnBroken: func(err error) { s.halt(s.life, err) },
+		AtOnce: functionsAtOnce, OnInvoke: s.mayCall, OnBroken: func(err error) { s.halt(s.life, err) },
 		Office: func(m *onemachine.Machine) http.Handler {
 			return office.New(office.Config{
 				Key: keys.Engine, Workflow: m.Workflow, Restore: s.guarded(m.Functions()["restore"]), Identity: checker, Rights: office.Operators(),
