@@ -35,7 +35,7 @@ FUZZ := sunset/FuzzSettings sunset/FuzzRequest iamaccount/FuzzCredentialReport t
 .PHONY: fuzz
 fuzz: ## whatever parses, fed with garbled documents, FUZZTIME (30s) each
 	@set -e; for target in $(FUZZ); do \
-		go test -run '^$$' -fuzz "^$${target##*/}\$$" -fuzztime $(FUZZTIME) ./internal/$${target%/*}; \
+		go test -run '^$$' -fuzz "^$${target##*/}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s ./internal/$${target%/*}; \
 	done
 
 .PHONY: lint
@@ -108,7 +108,7 @@ $(PEERS)/.made: tests/peers/requirements.txt
 	touch $@
 
 .PHONY: bench-peers
-bench-peers: $(PEERS)/.made ## the same account cleaned up by a shell loop, Cloud Custodian and IAM Sunset; an hour, and PyPI once
+bench-peers: $(PEERS)/.made ## the same account cleaned up by a shell loop, Cloud Custodian and IAM Sunset; an hour or two, and PyPI once
 	go vet -tags peers ./tests/peers
 	go tool staticcheck -tags peers ./tests/peers
 	IAM_SUNSET_AWSCLI=$(CURDIR)/$(PEERS)/bin/aws IAM_SUNSET_CUSTODIAN=$(CURDIR)/$(PEERS)/bin/custodian \
