@@ -30,8 +30,15 @@ type ledger struct {
 type use struct {
 	at       time.Time
 	id, what string
+	region   string
 	// live: a last use shows it at once; else CloudTrail alone has it, later.
 	live bool
+}
+
+// shows says that somebody who heeds the settings could see it.
+func (u use) shows(s sunset.Settings) bool {
+	_, closed := s.RegionClosed(u.region)
+	return u.live || !closed
 }
 
 // ledgerOf reads the account's events. The product's records have no part in it.
@@ -57,7 +64,7 @@ func (w *trial) ledgerOf() *ledger {
 				id = s.SessionIssuer.PrincipalID
 			}
 			if _, ours := w.first[id]; ours && ev.Management && ev.ResponseElements["ConsoleLogin"] != "Failure" {
-				l.uses = append(l.uses, use{ev.Time, id, ev.Name, strings.HasPrefix(ev.UserIdentity.AccessKeyID, "AKIA") || ev.Source == "signin.amazonaws.com"})
+				l.uses = append(l.uses, use{ev.Time, id, ev.Name, ev.Region, strings.HasPrefix(ev.UserIdentity.AccessKeyID, "AKIA") || ev.Source == "signin.amazonaws.com"})
 			}
 			if ev.Source != "iam.amazonaws.com" || ev.ErrorCode != "" || ev.ReadOnly || ev.Time.Before(begin()) {
 				continue

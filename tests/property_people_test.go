@@ -34,7 +34,7 @@ func (w *trial) happens(h happening) {
 	w.mu.Unlock()
 	switch h.What {
 	case "region closed":
-		reopen := w.account.CloseRegion("eu-west-1")
+		reopen := w.account.CloseRegion("eu-central-1")
 		w.mu.Lock()
 		i := len(w.denied)
 		w.denied = append(w.denied, span{now, now.Add(365 * day)})
@@ -70,7 +70,7 @@ func (w *trial) happens(h happening) {
 		})
 	case "approver leaves":
 		w.set(func(s *sunset.Settings) {
-			s.Approvers = s.Approvers[:len(s.Approvers)-1]
+			s.Approvers = s.Approvers[:max(0, len(s.Approvers)-1)]
 			s.ApprovalsNeeded = max(1, min(s.ApprovalsNeeded, len(s.Approvers)))
 		})
 	case "longer soak":
@@ -153,7 +153,7 @@ func (w *trial) inAccount(h happening, user fakeaws.NewUser, now time.Time) {
 		switch h.What {
 		case "use key":
 			if done = key != ""; done {
-				p.Do(key, "s3", "ListBuckets", "eu-west-1", nil)
+				p.Do(key, "s3", "ListBuckets", "eu-central-1", nil)
 			}
 		case "use session":
 			p.Do(session.AccessKeyID, "ec2", "DescribeInstances", "us-east-1", nil)

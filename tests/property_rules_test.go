@@ -24,7 +24,7 @@ func (w *trial) judge(ended bool) {
 		w.judgeUser(l, id, taken)
 	}
 	for _, e := range l.entries {
-		if _, known := w.first[e.id]; e.product && e.name != "" && !known {
+		if _, known := w.first[e.id]; e.product && e.name != "" && !known && !w.justReused(e.at) {
 			w.breaks(1, e, "it was no user of the beginning: whoever has the name now was changed")
 		}
 	}
@@ -33,6 +33,12 @@ func (w *trial) judge(ended bool) {
 	w.judgeOutcomes(l, ended)
 	w.judgeEvidence()
 	w.judgeSecrets()
+}
+
+// justReused says that a name got a new owner within the seconds for which a name counts as looked up: IAM has no
+// conditional write.
+func (w *trial) justReused(t time.Time) bool {
+	return slices.ContainsFunc(w.deeds, func(d act) bool { return d.what == "name reused" && t.Sub(d.at) >= 0 && t.Sub(d.at) <= 6*time.Second })
 }
 
 func (w *trial) breaks(rule int, e entry, format string, args ...any) {
@@ -173,21 +179,28 @@ func (w *trial) judgeFirstChange(l *ledger, e entry, c character) {
 		w.breaks(3, e, "its notice of %s had not passed", s.Notice)
 	}
 	for _, u := range l.uses {
-		if u.id == e.id && u.at.After(at.Add(-90*day)) && (u.live || u.at.Before(begin().Add(-30*time.Minute))) && u.at.Before(at.Add(-time.Minute)) {
+		if u.id == e.id && u.shows(s) && u.at.After(at.Add(-90*day)) && (u.live || u.at.Before(begin().Add(-30*time.Minute))) && u.at.Before(at.Add(-time.Minute)) {
 			w.breaks(3, e, "it was used at %s: %s", u.at.Format(time.RFC3339), u.what)
 		}
 	}
-	// Nothing else may have been read about it than what was refused.
-	for _, d := range w.denied {
-		if _, closed := s.RegionClosed("eu-west-1"); !closed && !d.from.After(begin()) && d.to.After(e.at) {
-			w.breaks(3, e, "eu-west-1 has never been read")
+	for _, region := range w.account.Regions() {
+		if _, closed := s.RegionClosed(region); !closed && !w.askedTrail(region, c.Name, e.at) {
+			w.breaks(3, e, "CloudTrail has never told of it in %s", region)
 		}
 	}
+}
+
+// askedTrail says that CloudTrail has answered about a name in a region.
+func (w *trial) askedTrail(region, name string, until time.Time) bool {
+	return slices.ContainsFunc(w.account.Calls(), func(c fakeaws.Call) bool {
+		return c.Action == "LookupEvents" && c.Region == region && c.Error == "" && !c.At.After(until) && strings.Contains(c.Params["LookupAttributes"], `"`+name+`"`)
+	})
 }
 
 // judgeKept is what keeps a user at any time, before a change and before a deletion.
 func (w *trial) judgeKept(e entry, c character, s sunset.Settings, call invocation) {
 	was := w.first[e.id]
+	_, unasked := s.RegionClosed("eu-central-1") // settings say that nothing can happen where alone it was seen
 	switch {
 	case c.Name == ownUser:
 		w.breaks(6, e, "it is the product's own user")
@@ -195,7 +208,7 @@ func (w *trial) judgeKept(e entry, c character, s sunset.Settings, call invocati
 		w.breaks(6, e, "it is an approver's own user")
 	case lives[c.Life].unknown && !slices.Contains(s.AcceptUnknown, c.Name):
 		w.breaks(3, e, "whether it is used is not known")
-	case !lives[c.Life].mayGo && !lives[c.Life].unknown:
+	case !lives[c.Life].mayGo && !lives[c.Life].unknown && !(unasked && c.Life == "aws login"):
 		w.breaks(3, e, "a user that is %s must be kept", c.Life)
 	case len(w.is.Request.Users) > 0 && !slices.Contains(w.is.Request.Users, c.Name):
 		w.breaks(3, e, "the request names other users")
@@ -261,7 +274,7 @@ func (w *trial) judgeDeletion(l *ledger, e entry, id string, since time.Time, di
 	for i, u := range l.uses {
 		heard := u.at.Before(at.Add(-sunset.Settle - 30*time.Minute))
 		again := slices.ContainsFunc(l.uses[:i], func(earlier use) bool { return earlier.id == id && u.at.Sub(earlier.at) < 16*time.Minute })
-		if u.id == id && u.at.After(at.Add(-s.Soak.Std())) && (heard || u.live && !again && u.at.Before(at)) {
+		if u.id == id && u.shows(s) && u.at.After(at.Add(-s.Soak.Std())) && (heard || u.live && !again && u.at.Before(at)) {
 			w.breaks(1, e, "it was used in the soak, at %s: %s", u.at.Format(time.RFC3339), u.what)
 		}
 	}
@@ -271,8 +284,8 @@ func (w *trial) judgeDeletion(l *ledger, e entry, id string, since time.Time, di
 		}
 	}
 	for _, d := range w.denied {
-		if _, closed := s.RegionClosed("eu-west-1"); !closed && d.from.Before(at) && d.to.After(e.at) {
-			w.breaks(3, e, "eu-west-1 can't be read")
+		if _, closed := s.RegionClosed("eu-central-1"); !closed && d.from.Before(at) && d.to.After(e.at) {
+			w.breaks(3, e, "eu-central-1 can't be read")
 		}
 	}
 	if w.is.Proven == "" {
@@ -365,6 +378,9 @@ func (w *trial) judgeOutcomes(l *ledger, ended bool) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(w.first)) {
 		c, had := rows[id]
+		if c.Outcome == sunset.Deleted && !removed[id] && (w.did("deleted", id) || w.did("name reused", id)) {
+			removed[id] = true // somebody was faster, while it was being deleted
+		}
 		if removed[id] != (c.Outcome == sunset.Deleted) && !(removed[id] && (c.Open() || c.Outcome == sunset.Failed)) {
 			w.t.Errorf("rule 1: %s: deleted by the product is %v, and its case says %q", w.lives[id].Name, removed[id], c.Outcome)
 		}

@@ -78,7 +78,7 @@ var floors = map[string]int{
 	"outcome skipped": 50, "outcome failed": 5,
 	"vote delete": 500, "vote keep": 60, "vote soak-again": 50, "vote refused": 2,
 	"fault 500": 400, "fault throttled": 400, "fault lost answer": 300, "fault closed": 300, "fault cut page": 200, "fault half answer": 100, "fault put off": 40,
-	"function died": 300, "rescue stored": 25, "execution stopped": 3,
+	"function died": 300, "rescue stored": 25, "restart": 150, "execution stopped": 3,
 	"person: use key": 80, "person: use session": 35, "person: sign in": 20, "person: rescue": 30, "person: region closed": 15, "person: keep tag": 15,
 	"person: stop cleanup": 12, "person: pause": 12, "person: new key": 12, "person: exempt": 12, "person: new policy": 10, "person: more approvals": 10,
 	"person: approver leaves": 10, "person: new group": 9, "person: name reused": 9, "person: stop execution": 8, "person: longer soak": 7,

@@ -25,9 +25,10 @@ type scenario struct {
 	Happen   []happening
 	Faults   []misfortune
 	Dying    []lostCall
-	Resumes  bool // somebody lets held turns go on, every six hours
-	Delay    int  // minutes that CloudTrail takes at most
-	Tamper   int  // what somebody does to the evidence afterwards
+	Resumes  bool  // somebody lets held turns go on, every six hours
+	Restarts []int // hours at which the process ends and another takes up where it was
+	Delay    int   // minutes that CloudTrail takes at most
+	Tamper   int   // what somebody does to the evidence afterwards
 }
 
 // character is a user as it comes into the story.
@@ -99,18 +100,19 @@ var lives = map[string]struct {
 	"pipeline":         {life: []fakeaws.Life{fakeaws.Pipeline()}},
 	"recently":         {life: []fakeaws.Life{fakeaws.OldKey(), fakeaws.UsedBefore(70 * day)}},
 	"signs in":         {life: []fakeaws.Life{fakeaws.SignsIn()}},
+	"aws login":        {life: []fakeaws.Life{fakeaws.AWSLogin(false)}}, // CloudTrail alone knows
 	"role hopper":      {life: []fakeaws.Life{fakeaws.RoleHopper()}},
 	"federates":        {life: []fakeaws.Life{fakeaws.Federates()}},
 	"s3 uploader":      {life: []fakeaws.Life{fakeaws.S3Uploader()}},
 	"mails":            {life: []fakeaws.Life{fakeaws.SESSender(time.Time{})}},
 	"too young":        {life: []fakeaws.Life{fakeaws.TooYoung()}},
-	"sole in bucket":   {life: []fakeaws.Life{fakeaws.OldKey(), fakeaws.SoleInBucketPolicy("its-bucket", "eu-west-1")}},
+	"sole in bucket":   {life: []fakeaws.Life{fakeaws.OldKey(), fakeaws.SoleInBucketPolicy("its-bucket", "eu-central-1")}},
 	"sole in key":      {life: []fakeaws.Life{fakeaws.OldKey(), fakeaws.SoleInKeyPolicy("us-east-1")}},
 }
 
 var (
 	goingLives   = []string{"dead", "dead", "old key", "old key", "token", "spare device", "never used key", "never signed in", "third party", "code managed", "used before", "named in session", "everything", "everything", "bedrock"}
-	stayingLives = []string{"active", "pipeline", "recently", "signs in", "role hopper", "federates", "s3 uploader", "mails", "too young", "sole in bucket", "sole in key"}
+	stayingLives = []string{"active", "pipeline", "recently", "signs in", "aws login", "aws login", "role hopper", "federates", "s3 uploader", "mails", "too young", "sole in bucket", "sole in key"}
 	happenings   = []string{
 		"use key", "use key", "use session", "sign in", "sign in", "keep tag", "new key", "key off", "key deleted", "new group", "deny off", "deny off", "new policy", "renamed", "name reused", "deleted",
 		"region closed", "rescue", "rescue", "rescue", "pause", "exempt", "approver leaves", "longer soak", "more approvals", "stop execution", "forged token", "stop cleanup", "path moved", "new window",
@@ -202,6 +204,9 @@ func drawScenario(t *rapid.T) scenario {
 		})
 	}
 	s.Resumes, s.Delay, s.Tamper = !chance(t, 15, "nobody resumes"), rapid.SampledFrom([]int{0, 5, 25}).Draw(t, "delivery"), rapid.IntRange(0, 3).Draw(t, "tamper")
+	for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "restarts") {
+		s.Restarts = append(s.Restarts, rapid.IntRange(1, 60).Draw(t, "restart"))
+	}
 	if chance(t, 10, "second cleanup") {
 		s.Second = rapid.IntRange(1, 40).Draw(t, "after")
 	}
@@ -258,7 +263,7 @@ func drawSettings(t *rapid.T, s *scenario) {
 		x.Windows = []sunset.Window{{Days: []string{"tue", "thu", "fri"}, From: "10:00", To: "16:00", Zone: "Europe/Berlin"}}
 	}
 	if chance(t, 10, "a region is closed by the settings") {
-		x.ClosedRegions = []sunset.ClosedRegion{{Region: "eu-west-1", Reason: "forbidden by policy"}}
+		x.ClosedRegions = []sunset.ClosedRegion{{Region: "eu-central-1", Reason: "forbidden by policy"}}
 	}
 	starters := []string{starter, starter, starter, approver, "arn:aws:sts::123456789012:assumed-role/approvers-a/somebody", "arn:aws:sts::123456789012:assumed-role/sso/" + second}
 	s.Starter = rapid.SampledFrom(starters).Draw(t, "starter")

@@ -25,8 +25,10 @@ import (
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/clock"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/asl"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/stepfunctions"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -41,6 +43,7 @@ type trial struct {
 	log     *bytes.Buffer
 	client  *http.Client
 	signers approval.Signers
+	journal *stepfunctions.Memory
 
 	ids   map[string]string             // of those who were there at the beginning
 	users map[string]fakeaws.NewUser    // by name
@@ -54,7 +57,7 @@ type trial struct {
 	cast     []castVote
 	rescues  []rescued
 	deeds    []act
-	denied   []span // when the region eu-west-1 answered nothing
+	denied   []span // when the region eu-central-1 answered nothing
 	paused   []span
 	invoked  []invocation
 	called   map[string]int // functions and actions
@@ -105,10 +108,10 @@ func newTrial(t rapid.TB, is scenario, signers approval.Signers) *trial {
 	w := &trial{
 		t: t, is: is, clock: clock.NewVirtual(begin()), shelf: newShelf(), log: &bytes.Buffer{}, ids: map[string]string{}, users: map[string]fakeaws.NewUser{},
 		first: map[string]fakeaws.UserState{}, lives: map[string]character{}, was: map[string]*fakeaws.UserState{}, called: map[string]int{}, lost: map[string]bool{},
-		struck: map[string]int{}, signers: signers, saw: map[string]int{}, client: &http.Client{Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		struck: map[string]int{}, signers: signers, journal: &stepfunctions.Memory{}, saw: map[string]int{}, client: &http.Client{Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	w.settings = []settingsSince{{0, is.Settings}}
-	w.account = fakeaws.New(fakeaws.Config{Now: w.clock.Now, Seed: 11, Regions: []string{"eu-west-1", "us-east-1"}})
+	w.account = fakeaws.New(fakeaws.Config{Now: w.clock.Now, Seed: 11, Regions: []string{"eu-central-1", "eu-west-1", "us-east-1"}})
 	w.account.SetDeliveryDelay(time.Duration(is.Delay) * time.Minute)
 	for _, c := range is.Users {
 		w.join(c)
@@ -129,6 +132,9 @@ func newTrial(t rapid.TB, is scenario, signers approval.Signers) *trial {
 		if h := is.Happen[i]; h.Function == "" && h.Action == "" {
 			w.clock.AfterFunc(begin().Add(time.Duration(h.Hour)*time.Hour+37*time.Minute), func() { w.happens(h) })
 		}
+	}
+	for _, hour := range is.Restarts {
+		w.clock.AfterFunc(begin().Add(time.Duration(hour)*time.Hour+17*time.Minute), w.restart)
 	}
 	if is.Resumes {
 		w.everySixHours()
@@ -165,7 +171,7 @@ func (w *trial) nameSome() {
 		if c.Named {
 			principals := `["` + w.users[c.Name].ARN + `","arn:aws:iam::123456789012:role/Administrator"]`
 			w.account.AddRole(fakeaws.RoleSpec{Name: "for-" + c.Name, CreatedAt: begin().AddDate(-1, 0, 0), Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":` + principals + `},"Action":"sts:AssumeRole"}]}`})
-			w.account.AddBucket("shared-"+c.Name, "eu-west-1", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":`+principals+`},"Action":"s3:GetObject","Resource":"arn:aws:s3:::shared-`+c.Name+`/*"}]}`)
+			w.account.AddBucket("shared-"+c.Name, "eu-central-1", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":`+principals+`},"Action":"s3:GetObject","Resource":"arn:aws:s3:::shared-`+c.Name+`/*"}]}`)
 		}
 	}
 }
@@ -229,9 +235,38 @@ func (w *trial) start() {
 		Signers: w.signers, Messenger: w, Settings: w.live, Log: slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, nil)),
 		PagesAddr: "127.0.0.1:0", Rand: rand.NewChaCha8([32]byte{1}), Own: []string{w.users[ownUser].ARN},
 		StartedBy: func(context.Context, string, time.Time) (string, error) { return w.is.Proven, nil },
-		OnInvoke:  w.invoking,
+		OnInvoke:  w.invoking, Journal: w.journal,
 	})
 	require.NoError(w.t, err)
+}
+
+// restart ends the process while no function is at work, and has another take up what the journal says.
+func (w *trial) restart() {
+	w.mu.Lock()
+	var asked time.Time
+	for _, i := range w.invoked {
+		if i.function == "request-approval" {
+			asked = i.at
+		}
+	}
+	w.mu.Unlock()
+	answering := w.clock.Now().After(asked.Add(10 * time.Minute)) // the function is done, the people are not
+	for _, x := range w.machine.Engine.Executions() {
+		if x.Status == asl.Running && !strings.HasPrefix(x.State, "Wait") && !(answering && x.State == "RequestApproval") {
+			w.clock.AfterFunc(w.clock.Now().Add(7*time.Minute), w.restart)
+			return
+		}
+	}
+	w.machine.Close()
+	w.start()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.saw["restart"]++
+}
+
+// now is where a link of an earlier process leads: its port is another one now.
+func (w *trial) now(link string) string {
+	return w.machine.PagesURL + link[strings.Index(link, "/a/"):]
 }
 
 // unjittered is virtual time in which the waits of AWS's SDK, which it draws at random by itself, all take two seconds: a run
@@ -359,6 +394,7 @@ func (w *trial) Send(_ context.Context, m approval.Message) error {
 
 // scan opens every page that a link leads to, as mail scanners do, and holds that nothing was written.
 func (w *trial) scan(email, link string) {
+	link = w.now(link)
 	pages := []string{link, link + "/nothing", link + "?done=x"}
 	if items, err := w.machine.Desk.Inbox(context.Background(), email); err == nil {
 		for _, it := range items {
@@ -408,7 +444,7 @@ func (w *trial) visit(email, link string) {
 }
 
 func (w *trial) post(email, link string, r sunset.ApprovalRequest, choice sunset.Choice) int {
-	resp, err := w.client.PostForm(link+"/"+r.ID, url.Values{"choice": {string(choice)}, "reason": {"because of the property"}, "digest": {r.Digest}})
+	resp, err := w.client.PostForm(w.now(link)+"/"+r.ID, url.Values{"choice": {string(choice)}, "reason": {"because of the property"}, "digest": {r.Digest}})
 	if err != nil {
 		w.t.Errorf("posting a decision: %v", err)
 		return 0
