@@ -1,10 +1,12 @@
 package stepfunctions
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/embedded/asl"
@@ -41,13 +43,24 @@ func (e *Engine) tell(x *execution, in asl.Input) error {
 	if err != nil {
 		return err
 	}
+	before := machine.Pending()
 	step, err := machine.Apply(e.cfg.Timers.Now(), in)
 	if len(step.Events) == 0 && in.Kind != asl.TokenHeartbeat {
 		return err // it came too late, or too early
 	}
 	x.machine = machine
+	// A function whose time is over is ended, as by Lambda: another try may begin. Time passes while a machine sleeps, too.
+	if before != nil && before.Attempt == x.working && timedOut(step) {
+		x.cut()
+	}
 	e.moved(x, step)
 	return err
+}
+
+func timedOut(step asl.Step) bool {
+	return slices.ContainsFunc(step.Events, func(ev asl.Event) bool {
+		return ev.Type == asl.LambdaFunctionTimedOut || ev.Type == asl.TaskTimedOut
+	})
 }
 
 // moved puts an execution among those to be written.
@@ -186,9 +199,12 @@ func (e *Engine) invoke(x *execution, call asl.Invocation) {
 		return
 	}
 	e.atWork.Add(1)
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	x.working, x.cut = call.Attempt, cancel
 	e.mu.Unlock()
 	defer e.atWork.Done()
-	in := e.call(call)
+	in := e.call(ctx, call)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_ = e.tell(x, in) // an answer that comes too late is dropped, not refused
@@ -201,7 +217,7 @@ func (e *Engine) invoke(x *execution, call asl.Invocation) {
 
 // call runs the function and puts its answer in Step Functions' terms.
 // https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
-func (e *Engine) call(call asl.Invocation) (in asl.Input) {
+func (e *Engine) call(ctx context.Context, call asl.Invocation) (in asl.Input) {
 	failed := func(name, cause string) asl.Input {
 		return asl.Input{Kind: asl.FunctionFailed, Attempt: call.Attempt, Error: cut(name, 256), Cause: cut(cause, 32768)}
 	}
@@ -210,7 +226,7 @@ func (e *Engine) call(call asl.Invocation) (in asl.Input) {
 			in = failed("Lambda.Unknown", fmt.Sprintf("function %s panicked: %v", call.Function, p))
 		}
 	}()
-	result, broken, err := e.cfg.Invoke(e.ctx, call.Function, []byte(call.Payload))
+	result, broken, err := e.cfg.Invoke(ctx, call.Function, []byte(call.Payload))
 	switch {
 	case err != nil:
 		return failed("Lambda.SdkClientException", fmt.Sprintf("calling function %s: %v", call.Function, err))

@@ -47,8 +47,8 @@ type Config struct {
 	Definition *asl.Definition
 	// Invoke calls a Lambda function and gives its result, JSON. A FunctionError is the function's own failure; an
 	// error says that the function could not be called. Under a virtual clock time stands still while it runs, except
-	// where it sleeps on the clock. Its context ends with the engine, not with the execution: AWS lets a function of a
-	// stopped execution run on. A journal with executions has it called from within New on.
+	// where it sleeps on the clock. Its context ends with the engine and where the task's time runs out, but not with the
+	// execution: AWS lets a function of a stopped execution run on. A journal with executions has it called from within New on.
 	Invoke func(ctx context.Context, functionARN string, payload []byte) ([]byte, *FunctionError, error)
 	// Journal is where executions are kept; nil is a new Memory. It stays the caller's to close, after Close.
 	Journal Journal

@@ -21,6 +21,8 @@ type execution struct {
 	machine *asl.Execution
 	fresh   []asl.Event // not written yet
 	called  int64       // the last attempt whose function was called
+	working int64       // the last attempt whose function has begun to work
+	cut     func()      // ends that function's context
 	waiting bool        // among the unwritten
 
 	wakeAt   time.Time
