@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -91,7 +92,7 @@ func (s *serving) begin() (*onemachine.Machine, error) {
 	if !ok {
 		return nil, errors.New("this clock sets no timers")
 	}
-	now := rightTime{timers, s}
+	now := rightTime{timers, s, &atomic.Bool{}}
 	checker := identity.NewChecker(s.to.aws, keys.Engine.ID, now.Now)
 	s.to.clock.OnHalt(s.halt)
 	s.to.keys.OnHalt(s.halt)
