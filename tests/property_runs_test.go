@@ -83,7 +83,7 @@ var floors = map[string]int{
 	"person: stop cleanup": 12, "person: pause": 12, "person: new key": 12, "person: exempt": 12, "person: new policy": 10, "person: more approvals": 10,
 	"person: approver leaves": 10, "person: new group": 9, "person: name reused": 9, "person: stop execution": 8, "person: longer soak": 7,
 	"person: key off": 7, "person: renamed": 6, "person: deny off": 6, "person: path moved": 6, "person: forged token": 6, "person: key deleted": 3,
-	"person: deleted": 3, "person: unfold window": 15,
+	"person: deleted": 3, "person: new window": 15,
 }
 
 // A run follows from its scenario: the same one again does the same to everybody at the same times. Else a seed would
