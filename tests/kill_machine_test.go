@@ -7,21 +7,16 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/stretchr/testify/require"
-
 	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/journal"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/stepfunctions"
-	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
@@ -197,87 +192,6 @@ func (m *mortal) incarnate(cfg *onemachine.Config) {
 	}
 }
 
-// mortalTime wakes nobody who is dead.
-type mortalTime struct {
-	onemachine.Time
-	dead *atomic.Bool
-}
-
-func (c mortalTime) Sleep(ctx context.Context, d time.Duration) error {
-	if c.dead.Load() {
-		return errDead
-	}
-	if err := c.Time.Sleep(ctx, d); err != nil {
-		return err
-	}
-	if c.dead.Load() {
-		return errDead
-	}
-	return nil
-}
-
-func (c mortalTime) AfterFunc(t time.Time, f func()) (stop func() bool) {
-	return c.Time.AfterFunc(t, func() {
-		if !c.dead.Load() {
-			f()
-		}
-	})
-}
-
-type mortalJournal struct {
-	stepfunctions.Journal
-	*mortal
-	dead *atomic.Bool
-}
-
-func (j mortalJournal) Commit(writes []stepfunctions.Write) error {
-	return j.does(j.dead, "commit", "journal", func() error { return j.Journal.Commit(writes) })
-}
-
-type mortalObjects struct {
-	store.Objects
-	*mortal
-	dead *atomic.Bool
-}
-
-func (o mortalObjects) Put(ctx context.Context, key string, body []byte) error {
-	return o.does(o.dead, "object", steady(key), func() error { return o.Objects.Put(ctx, key, body) })
-}
-
-type mortalRows struct {
-	store.Rows
-	*mortal
-	dead *atomic.Bool
-}
-
-func (r mortalRows) Put(ctx context.Context, key string, version int64, body []byte) (next int64, err error) {
-	err = r.does(r.dead, "row", steady(key), func() error {
-		next, err = r.Rows.Put(ctx, key, version, body)
-		return err
-	})
-	return next, err
-}
-
-var drawn = regexp.MustCompile(`[0-9a-f]{32,}`)
-
-// steady is a key without what is drawn anew in each world.
-func steady(key string) string { return drawn.ReplaceAllString(key, "*") }
-
-type mortalCalls struct {
-	*mortal
-	inner    aws.HTTPClient
-	function string
-	dead     *atomic.Bool
-}
-
-func (c mortalCalls) Do(r *http.Request) (response *http.Response, err error) {
-	err = c.does(c.dead, "call", c.function+" "+actionOf(r), func() error {
-		response, err = c.inner.Do(r)
-		return err
-	})
-	return response, err
-}
-
 // mortalMail is read by an approver who comes back until there is a page, and it has taken the decision.
 type mortalMail struct {
 	*mortal
@@ -342,86 +256,4 @@ func (m *mortal) visitNow(msg approval.Message) error {
 		}
 	}
 	return nil
-}
-
-// lives has a whole life, through all deaths, and gives the case at its end.
-func (m *mortal) lives() sunset.Case {
-	m.t.Helper()
-	var begun atomic.Bool
-	var start func()
-	start = func() {
-		_, err := m.world.machine.StartCleanup(context.Background(), cleanup, sunset.Request{Starter: starter})
-		if err != nil && sunset.KindOf(err) != sunset.Conflict { // it has begun, and nobody heard
-			m.clock.AfterFunc(m.clock.Now().Add(time.Hour), start)
-			return
-		}
-		begun.Store(true)
-	}
-	m.at(begin(), start)
-	limit := begin().Add(6 * day)
-	var row sunset.Cleanup
-	err := m.clock.RunUntil(m.t.Context(), func() bool {
-		if m.clock.Now().After(limit) {
-			return true
-		}
-		if !begun.Load() || m.life.Load() {
-			return false
-		}
-		row, _ = m.world.machine.Cases.Cleanup(context.Background(), cleanup)
-		return !row.Ended.IsZero() && m.world.machine.Engine.Counts()["RUNNING"] == 0
-	})
-	require.NoError(m.t, err)
-	require.False(m.t, row.Ended.IsZero(), "it did not end:\n%s", m.dump(m.caseOf(m.user.ID)))
-	return m.caseOf(m.user.ID)
-}
-
-// asIfNothing asserts that a life has come to its end as one without deaths does.
-func (m *mortal) asIfNothing(c sunset.Case) {
-	t := m.t
-	t.Helper()
-	require.Equal(t, m.end, c.Outcome, "%s\n%s", m.dump(c), m.log)
-	want := map[sunset.Outcome]string{sunset.Deleted: "gone", sunset.Restored: "as before"}[m.end]
-	require.Equal(t, want, m.standing(), "%s", m.dump(c))
-	others, devices := m.rest()
-	require.Equal(t, m.others, others)
-	require.Equal(t, m.devices, devices)
-	row, err := m.world.machine.Cases.Cleanup(t.Context(), cleanup)
-	require.NoError(t, err)
-	require.Equal(t, map[sunset.Outcome]int{m.end: 1, sunset.Kept: 1}, positive(row.Outcomes))
-	for _, x := range m.world.machine.Engine.Executions() {
-		require.Equal(t, "SUCCEEDED", string(x.Status), "%s: %s", x.Name, x.Cause)
-	}
-	kinds := map[string]int{}
-	for _, r := range m.records(c) {
-		kinds[r.Kind]++
-	}
-	for _, once := range []string{"claimed", "snapshot", "disabled", "requested", "decision", "closed", string(m.end)} {
-		require.Equal(t, 1, kinds[once], "records of kind %s in\n%s", once, m.dump(c))
-	}
-	require.Zero(t, kinds["failed"]+kinds["mismatch"], "%s", m.dump(c))
-	m.onceEach()
-	m.proven()
-}
-
-// onceEach asserts that of what can't be undone nothing was done twice, and that no call reached anybody else.
-func (m *mortal) onceEach() {
-	done := map[string]int{}
-	for _, c := range m.account.Calls() {
-		if c.Error != "" || c.Service != "iam" || (callOf{action: c.Action}).changes() == false {
-			continue
-		}
-		if name, named := c.Params["UserName"]; named {
-			require.Equal(m.t, victim, name, "%s", c.Action)
-		}
-		if irrevocable(c) {
-			key := c.Action
-			for _, p := range []string{"AccessKeyId", "SSHPublicKeyId", "CertificateId", "ServiceSpecificCredentialId", "SerialNumber", "GroupName", "PolicyName", "PolicyArn"} {
-				key += " " + c.Params[p]
-			}
-			done[strings.TrimSpace(key)]++
-		}
-	}
-	for what, times := range done {
-		require.Equal(m.t, 1, times, what)
-	}
 }
