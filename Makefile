@@ -21,8 +21,8 @@ build: ## bin/iam-sunset
 
 .PHONY: test
 test: ## all tests, with the race detector but for whole cleanups by the thousand
-	go test -race -skip '$(BY_THE_THOUSAND)' ./...
-	go test -run '$(BY_THE_THOUSAND)' ./tests
+	go test -race -timeout 20m -skip '$(BY_THE_THOUSAND)' ./...
+	GOGC=400 go test -timeout 20m -run '$(BY_THE_THOUSAND)' ./tests
 
 .PHONY: test-long
 test-long: ## the rules in 10,000 random accounts instead of 1,000 (RUNS=… for another number)

@@ -95,7 +95,7 @@ func (x *whole12) saysWhy(c callOf, what trouble, row sunset.Cleanup, outcome, s
 			}
 		}
 		require.Contains(t, said, c.inPolicies())
-		require.Contains(t, said, "nothing was changed by it")
+		require.Contains(t, said, "opens no more cases")
 	case "kept":
 		plan, err := x.machine.Objects.Get(t.Context(), row.PlanKey)
 		require.NoError(t, err)

@@ -37,14 +37,18 @@ func IsNotFound(err error) bool {
 	return false
 }
 
-// IsNotOffered reports whether the endpoint doesn't know the operation at all, as an emulator, or a partition, may not.
+// IsNotOffered reports whether the endpoint doesn't know the operation at all, as an emulator, or a partition, may not. So says
+// also an answer of 404 or 500 that names no error: AWS's own always do.
 func IsNotOffered(err error) bool {
 	switch Code(err) {
 	case "UnknownOperationException", "InvalidAction", "NotImplemented", "UnknownOperation":
 		return true
+	case "", "UnknownError": // the latter is the SDK's own name for none
+		var response *awshttp.ResponseError
+		return errors.As(err, &response) &&
+			(response.HTTPStatusCode() == http.StatusNotFound || response.HTTPStatusCode() == http.StatusInternalServerError)
 	}
-	var response *awshttp.ResponseError
-	return errors.As(err, &response) && response.HTTPStatusCode() == http.StatusNotFound && !IsNotFound(err)
+	return false
 }
 
 // IsDenied reports whether AWS refused for want of permission, in a service or region as a whole. Credentials that have

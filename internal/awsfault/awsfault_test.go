@@ -63,6 +63,7 @@ func TestKindsOverTheWire(t *testing.T) {
 			gap := awsfault.Gap(err, "iam:ListUsers", "us-east-1")
 			require.NotContains(t, gap.Why, "RequestID", "reading twice must say the same")
 			require.NotEmpty(t, gap.Why)
+			require.False(t, awsfault.IsNotOffered(wrapped), "AWS knows the operation and says what is wrong")
 		})
 	}
 	t.Run("the answer is lost", func(t *testing.T) {
@@ -109,6 +110,7 @@ func TestAnAnswerThatIsNotOfAWSIsToldPlainly(t *testing.T) {
 		require.Error(t, err)
 		err = awsfault.Wrap(err, "iam:ListUsers", "listing users")
 		require.Equal(t, want, sunset.KindOf(err), "%v", err)
+		require.Equal(t, status == 500, awsfault.IsNotOffered(err), "what has never heard of an operation may break on it")
 		require.EqualError(t, err, fmt.Sprintf("listing users: iam:ListUsers: HTTP %d with an answer that can't be read", status))
 	}
 }

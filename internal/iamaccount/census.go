@@ -256,7 +256,7 @@ func (a *Account) censusMFA(ctx context.Context, c *Census) error {
 // gap notes a refused bulk read. hides says in a sentence what every user's use may hide behind it, or is empty. What
 // may pass by itself is no gap but the fault it is.
 func (c *Census) gap(err error, action string, now time.Time, hides string) error {
-	if awsfault.KindOf(err).Passing() || awsfault.IsExpired(err) {
+	if (awsfault.KindOf(err).Passing() && !awsfault.IsNotOffered(err)) || awsfault.IsExpired(err) {
 		return err
 	}
 	gap := awsfault.Gap(err, action, "")

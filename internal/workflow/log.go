@@ -170,7 +170,7 @@ func (w *Workflow) logFailed(ctx context.Context, in Invocation) (Closing, error
 	if in.State.Case == nil {
 		if err := w.record(ctx, audit.Record{
 			Chain: sunset.CleanupChain(in.Name), Kind: "failed", CleanupID: in.Name, By: "iam-sunset", Key: "failed",
-			Text: "The cleanup failed; nothing was changed by it. " + caught.sentence(),
+			Text: "The cleanup failed and opens no more cases; those that it has opened go on. " + caught.sentence(),
 		}, caught); err != nil {
 			return Closing{}, err
 		}

@@ -36,10 +36,8 @@ import (
 type emulated struct {
 	url string
 	key string // access key id by which the emulator knows the account
-	// lacks are IAM's reads of kinds of artifacts that it doesn't have, and fails those of them that it answers by HTTP 500
-	// rather than as AWS refuses what it doesn't know.
+	// lacks are IAM's reads of kinds of artifacts that it doesn't have.
 	lacks []string
-	fails map[string]bool
 	// regions says that it has the account's regions, and their CloudTrail.
 	regions bool
 	// hardware says that it takes an MFA device that it hasn't made.

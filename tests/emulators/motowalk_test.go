@@ -46,7 +46,7 @@ func TestMoto(t *testing.T) {
 	})
 	asAccount(t, emulated{
 		url: m.url, key: accountID, hardware: true, opaque: true,
-		lacks: []string{"ListServiceSpecificCredentials"}, fails: map[string]bool{"ListServiceSpecificCredentials": true},
+		lacks: []string{"ListServiceSpecificCredentials"},
 	})
 }
 

@@ -75,22 +75,6 @@ func actionOf(r *http.Request) (string, error) {
 	return r.URL.Path, nil
 }
 
-// refuseAs answers as AWS does to what it doesn't know: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html,
-// InvalidAction, and UnknownOperationException in the JSON protocols.
-func refuseAs(action string) standIn {
-	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
-		if r.Header.Get("X-Amz-Target") != "" {
-			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = fmt.Fprintf(w, `{"__type":"UnknownOperationException","message":"there is no %s here"}`, action)
-			return
-		}
-		w.Header().Set("Content-Type", "text/xml")
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = fmt.Fprintf(w, `<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>there is no %s here</Message></Error></ErrorResponse>`, action)
-	}
-}
-
 // nothing answers a list of the query protocol with an empty one.
 func nothing(action string) standIn {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
