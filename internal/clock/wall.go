@@ -20,8 +20,9 @@ var (
 	_ Timers = Wall{}
 )
 
-// Now is the present, in UTC.
-func (Wall) Now() time.Time { return time.Now().UTC() }
+// Now is the present, in UTC, without the process's own monotonic reading: that one stands still while a machine sleeps, and
+// what was seen before would seem to be fresh.
+func (Wall) Now() time.Time { return time.Now().Round(0).UTC() }
 
 // Sleep waits for d, or until ctx is done.
 func (Wall) Sleep(ctx context.Context, d time.Duration) error {

@@ -87,3 +87,10 @@ func TestWallTimerStops(t *testing.T) {
 	<-done
 	require.False(t, stop())
 }
+
+// While a machine sleeps, the monotonic reading of a process stands still, and what was seen before seems to be fresh.
+func TestWallTimeIsTheWallsAlone(t *testing.T) {
+	now := clock.Wall{}.Now()
+	require.Equal(t, now.Round(0).String(), now.String())
+	require.Equal(t, time.UTC, now.Location())
+}

@@ -44,7 +44,9 @@ func (w *Workflow) recordCase(ctx context.Context, c sunset.Case, kind, by, key,
 	}, data)
 }
 
-// changes gives a recorder that writes intent before and outcome after every change to the case's user.
+// changes gives a recorder that writes intent before and outcome after every change to the case's user. Once the lease has
+// run out it refuses: what was read under it is old, and the user may be somebody else's to change. A machine that was asleep
+// in the middle of a function wakes there.
 func (w *Workflow) changes(c sunset.Case) iamaccount.Recorder {
 	return func(ctx context.Context, ch iamaccount.Change) error {
 		data := map[string]any{"action": ch.Action, "target": ch.Target}
@@ -52,6 +54,9 @@ func (w *Workflow) changes(c sunset.Case) iamaccount.Recorder {
 		kind := "outcome"
 		switch ch.Phase {
 		case iamaccount.Intent:
+			if c.Lease == nil || !w.Clock.Now().Before(c.Lease.Until) {
+				return sunset.Faultf(sunset.Unavailable, "the lease of %s ran out before %s; everything about the user is read again", c.UserName, ch.Action)
+			}
 			kind = "intent"
 			text = "About to do " + text + "."
 		case iamaccount.Failed:
