@@ -39,6 +39,7 @@ func serveCommand(around surroundings) *cobra.Command {
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8765", "loopback address for commands and the AWS CLI; port 0 takes a free one")
 	f.StringVar(&o.pages, "pages", "127.0.0.1:8766", "address for the approval pages: on loopback, unless --pages-url is given")
 	f.StringVar(&o.pagesURL, "pages-url", "", "https address that approvers' links begin with, where a proxy stands before the pages")
+	f.BoolVar(&o.newJournal, "new-journal", false, "go on although DIR/journal.db is lost: open cases end as failed, and their users can be rescued")
 	f.BoolVar(&o.yes, "yes", false, "don't ask before it begins")
 	_ = cmd.MarkFlagDirname("data")
 	_ = cmd.MarkFlagFilename("settings", "json") // both flags are there
@@ -48,7 +49,7 @@ func serveCommand(around surroundings) *cobra.Command {
 type serveOptions struct {
 	operator
 	data, settings, listen, pages, pagesURL string
-	yes                                     bool
+	yes, newJournal                         bool
 }
 
 // stopWithin is how long functions under way may take to their end when somebody stops the process. What is not done then is
@@ -82,6 +83,9 @@ func (o serveOptions) serve(ctx context.Context) error {
 			return err
 		}
 		defer dir.Close() // a leftover of engine.json harms nobody
+		if dir.LostJournal() && !o.newJournal {
+			return hinted{fmt.Errorf("the data directory %s has lost journal.db", dir.Path()), "put it back from a backup; without one --new-journal begins anew: open cases end as failed, and their users can be rescued"}
+		}
 	}
 	if err := o.introduce(ctx, to, dir, settings); err != nil {
 		return err

@@ -150,7 +150,6 @@ func TestRefusals(t *testing.T) {
 			require.NoError(t, os.Remove(filepath.Join(path, "keys", "decisions.key")))
 		}, "has lost keys/decisions.key; put it back from a backup", ours, true},
 		"lost credentials": {func(t *testing.T, path string) { require.NoError(t, os.Remove(filepath.Join(path, "credentials"))) }, "has lost credentials", ours, true},
-		"lost journal":     {write("store/rows/cleanup/spring.row", "x"), "has lost journal.db", ours, true},
 		"lost store":       {write("journal.db", "x"), "has lost store", ours, true},
 		"other things in it": {func(t *testing.T, path string) {
 			require.NoError(t, os.Remove(filepath.Join(path, "version.json")))
@@ -181,6 +180,18 @@ func TestRefusals(t *testing.T) {
 			require.Equal(t, before, after)
 		})
 	}
+}
+
+func TestALostJournal(t *testing.T) {
+	path := made(t)
+	d, err := datadir.Open(path, ours, began)
+	require.NoError(t, err)
+	defer d.Close()
+	require.False(t, d.LostJournal(), "there was none yet")
+	require.NoError(t, os.MkdirAll(d.In("store/rows/cleanup"), 0o700))
+	require.True(t, d.LostJournal())
+	require.NoError(t, os.WriteFile(d.In("journal.db"), nil, 0o600))
+	require.False(t, d.LostJournal())
 }
 
 func TestOneProcessAtATime(t *testing.T) {

@@ -98,15 +98,12 @@ func (d *Dir) makeSealingKey() error {
 	return d.write(PublicSealingKey, text)
 }
 
-// complete refuses a directory that has lost a key, or one of journal and store. A new one in its place would make every
-// decision and seal of before worthless, or every open case an orphan, without saying so.
+// complete refuses a directory that has lost a key, or its store. A new one in its place would make every decision and
+// seal of before worthless, or every case unknown, without saying so.
 func (d *Dir) complete() error {
 	need := []string{decisionsKey, linksKey, sealingKey, credentialFile}
 	if d.has(journalFile) {
 		need = append(need, storeDir)
-	}
-	if d.has(storeDir + "/rows/cleanup") {
-		need = append(need, journalFile)
 	}
 	for _, name := range need {
 		if _, err := os.Stat(d.In(name)); err != nil {
@@ -115,6 +112,9 @@ func (d *Dir) complete() error {
 	}
 	return d.makeSealingKey()
 }
+
+// LostJournal reports whether there were cleanups here, whose journal is gone. With a new one nothing of theirs goes on.
+func (d *Dir) LostJournal() bool { return !d.has(journalFile) && d.has(storeDir+"/rows/cleanup") }
 
 // has errs on the side of yes: what can't be looked at is there.
 func (d *Dir) has(name string) bool {
