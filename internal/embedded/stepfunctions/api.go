@@ -125,6 +125,9 @@ func (e *Engine) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 			return nil, refuse("AccessDeniedException", "who starts the execution can't be told: %v", err)
 		}
 		if who != "" {
+			if parts := strings.Split(who, ":"); len(parts) < 6 || parts[4] != e.cfg.AccountID {
+				return nil, refuse("AccessDeniedException", "%s is not of account %s: as on AWS, nobody from another account starts its executions", who, e.cfg.AccountID)
+			}
 			by = who
 		}
 	}

@@ -206,6 +206,8 @@ func TestTheStarterIsKept(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.start("forged", "forged")
 	require.Equal(t, "AccessDeniedException", code(t, err))
+	_, err = s.start("foreign", "arn:aws:iam::210987654321:user/ann")
+	require.Equal(t, "AccessDeniedException", code(t, err), "whoever has an account of their own could be anybody")
 	s.begin(soak)
 	for arn, want := range map[string]string{proven: ann, plain: serve} {
 		who, ok := s.StartedBy(arn)

@@ -55,7 +55,8 @@ type Config struct {
 	// Key signs requests of the API; a key is drawn where this is zero.
 	Key signature.Key
 	// Identify gives the ARN of who sends a request of StartExecution, by a proof in its header: "" where there is none,
-	// and an error where the proof is wrong, so that the start is refused. nil: nobody proves anything.
+	// and an error where the proof is wrong, so that the start is refused; as is one by somebody of another account, who could
+	// have any name there. nil: nobody proves anything.
 	Identify func(context.Context, http.Header) (arn string, err error)
 	// Self is the principal that the engine runs as: the starter of executions without a proof.
 	Self string
