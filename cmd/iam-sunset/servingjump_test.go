@@ -83,3 +83,36 @@ func (p *premises) serveBy(c setClock) {
 	go func() { code <- run(ctx, args, around) }()
 	p.t.Cleanup(stop)
 }
+
+// AWS can't be reached when a soak is over. The wait is not, until AWS says what time it is; then all goes on, and nothing
+// was called in vain.
+func TestAnAWSThatIsAwayWhenAWaitIsOver(t *testing.T) {
+	p := newPremises(t, "old-a")
+	away := &atomic.Bool{}
+	network := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if away.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		p.account.Handler().ServeHTTP(rw, r)
+	}))
+	t.Cleanup(network.Close)
+	t.Setenv("AWS_ENDPOINT_URL", network.URL)
+	ahead := &atomic.Int64{}
+	p.settle(strings.Replace(quickSettings, `"2s"`, `"2m"`, 1))
+	p.serveBy(setClock{ahead: ahead})
+	p.does("start", "--open-cases", "--name", "spring", "--yes")
+	p.comes("the soak", func() bool {
+		return strings.Contains(p.stderr.String(), "kind=disabled") && strings.Contains(p.does("history", "old-a"), "The execution waits in WaitSoak")
+	})
+	away.Store(true)
+	ahead.Store(int64(3 * time.Minute)) // within what clocks may differ
+	p.comes("a warning", func() bool {
+		return strings.Contains(p.stderr.String(), "nothing that is due begins until AWS can be reached again")
+	})
+	away.Store(false)
+	p.comes("the request", func() bool { return strings.Contains(p.does("status"), "requesting") })
+	require.NotContains(t, p.does("history", "old-a", "--all"), "Lambda.SdkClientException")
+	require.NotContains(t, p.stderr.String(), "no function is called")
+	p.stop()
+	require.Zero(t, p.ended())
+}
