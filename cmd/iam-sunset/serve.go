@@ -173,6 +173,10 @@ func openDir(path string, b datadir.Binding, now time.Time) (*datadir.Dir, error
 func (o serveOptions) run(ctx context.Context, to account, dir *datadir.Dir) error {
 	s := newServing(o, to, dir)
 	defer s.end()
+	// Whoever was asked may have thought for long: what is overdue goes on at once, by a clock that has to be right.
+	if err := to.clock.Check(ctx, s.askAWS); err != nil {
+		return err
+	}
 	machine, err := s.begin()
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -116,3 +117,24 @@ func TestAnAWSThatIsAwayWhenAWaitIsOver(t *testing.T) {
 	p.stop()
 	require.Zero(t, p.ended())
 }
+
+// Somebody says yes after the clock was set.
+func TestAClockThatIsSetWhileSomebodyThinks(t *testing.T) {
+	p := newPremises(t)
+	ahead := &atomic.Int64{}
+	thinking := readerFunc(func(b []byte) (int, error) {
+		ahead.Store(int64(time.Hour))
+		return copy(b, "y\n"), io.EOF
+	})
+	var stderr heard
+	code := run(t.Context(), []string{"serve", "--data", p.data, "--listen", "127.0.0.1:0", "--pages", "127.0.0.1:0"},
+		surroundings{stdout: io.Discard, stderr: &stderr, clock: setClock{ahead: ahead}, answers: thinking})
+	require.NotZero(t, code)
+	require.Contains(t, stderr.String(), "this machine's clock is 1h0m0s ahead of AWS's")
+	require.NotContains(t, stderr.String(), "Serving.")
+	require.NoFileExists(t, filepath.Join(p.data, "journal.db"))
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
