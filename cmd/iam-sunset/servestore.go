@@ -45,6 +45,9 @@ func (o servedObjects) Get(ctx context.Context, key string) ([]byte, error) {
 // List gives keys.
 func (o servedObjects) List(ctx context.Context, prefix string) ([]string, error) {
 	keys, err := o.Objects.List(ctx, prefix)
+	if err == nil && len(keys) == 0 {
+		err = o.s.dir.There() // nothing is in what is gone
+	}
 	return keys, o.s.onDisk(ctx, err)
 }
 
@@ -69,14 +72,23 @@ func (r servedRows) Get(ctx context.Context, key string) (store.Row, error) {
 // List gives rows.
 func (r servedRows) List(ctx context.Context, prefix string) ([]store.Row, error) {
 	rows, err := r.Rows.List(ctx, prefix)
+	if err == nil && len(rows) == 0 {
+		err = r.s.dir.There()
+	}
 	return rows, r.s.onDisk(ctx, err)
 }
 
-// onDisk has the process end where the disk is what failed.
+// onDisk has the process end where the disk is what failed, or the directory is gone: what is in it would seem never to have been.
 func (s *serving) onDisk(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
 	failed := []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.EMFILE, syscall.ENFILE}
 	if slices.ContainsFunc(failed, func(why error) bool { return errors.Is(err, why) }) {
 		s.halt(ctx, fmt.Errorf("the data directory can't be used: %w", err))
+	} else if gone := s.dir.There(); gone != nil {
+		s.halt(ctx, gone)
+		return gone
 	}
 	return err
 }

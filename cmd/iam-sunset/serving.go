@@ -175,6 +175,10 @@ func (s *serving) mayCall(function string, _ []byte) error {
 }
 
 func (s *serving) ready() error {
+	if err := s.dir.There(); err != nil {
+		s.halt(s.life, err)
+		return err
+	}
 	err := s.to.clock.Check(s.life, s.askAWS)
 	switch {
 	case s.to.clock.Err() != nil, sunset.KindOf(err) == sunset.AccessDenied:

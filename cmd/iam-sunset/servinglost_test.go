@@ -36,3 +36,23 @@ func TestAJournalThatIsLost(t *testing.T) {
 	p.stop()
 	require.Zero(t, p.ended())
 }
+
+// The directory is moved in the middle of a soak, as by whoever tidies up. No case fails for what can't be found any more,
+// and all goes on once it is back.
+func TestADirectoryThatIsMovedInASoak(t *testing.T) {
+	p := newPremises(t, "old-a")
+	p.serve("", "--yes")
+	p.does("start", "--open-cases", "--name", "spring", "--yes")
+	p.comes("the quarantine", func() bool { return strings.Contains(p.stderr.String(), "kind=disabled") })
+	require.NoError(t, os.Rename(p.data, p.data+"-elsewhere"))
+	require.Equal(t, 1, p.ended())
+	require.Contains(t, p.stderr.String(), "is not there any more, or is another one")
+	require.NoDirExists(t, p.data)
+
+	require.NoError(t, os.Rename(p.data+"-elsewhere", p.data))
+	p.serve("", "--yes")
+	p.comes("the request", func() bool { return strings.Contains(p.does("status"), "requesting") })
+	require.NotContains(t, p.does("history", "old-a", "--all"), "LogFailed")
+	p.stop()
+	require.Zero(t, p.ended())
+}

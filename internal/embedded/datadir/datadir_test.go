@@ -2,6 +2,7 @@ package datadir_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -179,6 +180,23 @@ func TestRefusals(t *testing.T) {
 			delete(after, "/lock")
 			require.Equal(t, before, after)
 		})
+	}
+}
+
+func TestADirectoryThatIsMoved(t *testing.T) {
+	for name, move := range map[string]func(path string) error{
+		"moved":    func(path string) error { return os.Rename(path, path+"-elsewhere") },
+		"unlocked": func(path string) error { return os.Remove(filepath.Join(path, "lock")) },
+		"another's": func(path string) error {
+			return errors.Join(os.Remove(filepath.Join(path, "lock")), os.WriteFile(filepath.Join(path, "lock"), nil, 0o600))
+		},
+	} {
+		d, err := datadir.Open(made(t), ours, began)
+		require.NoError(t, err)
+		defer d.Close()
+		require.NoError(t, d.There())
+		require.NoError(t, move(d.Path()))
+		require.ErrorContains(t, d.There(), "is not there any more, or is another one", name)
 	}
 }
 

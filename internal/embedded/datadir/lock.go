@@ -37,6 +37,22 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// There is nil while the directory is where it was locked. Where it was moved, replaced or unmounted, or its lock taken
+// away, everything in it would seem never to have been, and another process could have it.
+func (d *Dir) There() error {
+	held, err := d.lock.Stat()
+	if err == nil {
+		var at os.FileInfo
+		if at, err = os.Stat(d.In(lockFile)); err == nil && os.SameFile(held, at) {
+			return nil
+		}
+	}
+	if err == nil {
+		err = errors.New("its lock is another file")
+	}
+	return sunset.Faultf(sunset.Unavailable, "the data directory %s is not there any more, or is another one: %w", d.path, err)
+}
+
 // holder names the process that a lock says it is of.
 func holder(f *os.File) string {
 	b, err := io.ReadAll(io.LimitReader(f, 20))
