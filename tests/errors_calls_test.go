@@ -30,7 +30,7 @@ func (x *whole12) ended() sunset.Cleanup {
 // says, nobody else is touched, and the record says which call it was, of whom, when and what to do.
 func TestErrorsAtEveryCall(t *testing.T) {
 	lives := 0
-	for _, end := range ends() {
+	for _, end := range bothEnds() {
 		for _, c := range everyCall(t, end) {
 			if end == sunset.Restored && c.function != "restore" {
 				continue // it was all done on the way to the other end
@@ -135,7 +135,7 @@ func TestErrorsThatPass(t *testing.T) {
 		if !what.passes {
 			continue
 		}
-		for _, end := range ends() {
+		for _, end := range bothEnds() {
 			t.Run(fmt.Sprintf("%s/%s", what.name, end), func(t *testing.T) {
 				t.Parallel()
 				x := newWhole12(t, end, func(x *whole12) { x.adapt = x.apart })

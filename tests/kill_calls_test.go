@@ -33,7 +33,7 @@ func callsOf(t *testing.T, end sunset.Outcome) (calls []deed, changes map[deed]b
 // and right before any that changes something: another machine comes to the same end.
 func TestKillAtEveryCall(t *testing.T) {
 	points := 0
-	for _, end := range ends() {
+	for _, end := range bothEnds() {
 		calls, changes := callsOf(t, end)
 		for _, d := range calls {
 			for _, before := range []bool{true, false} {
@@ -57,7 +57,7 @@ func TestKillAtEveryCall(t *testing.T) {
 // changes things.
 func TestKillAgainInTheFirstRetry(t *testing.T) {
 	points := 0
-	for _, end := range ends() {
+	for _, end := range bothEnds() {
 		calls, changes := callsOf(t, end)
 		for _, d := range calls {
 			if !changes[d] {

@@ -13,8 +13,8 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
-// ends are both ends that a case with a decision comes to.
-func ends() []sunset.Outcome { return []sunset.Outcome{sunset.Deleted, sunset.Restored} }
+// bothEnds are both ends that a case with a decision comes to.
+func bothEnds() []sunset.Outcome { return []sunset.Outcome{sunset.Deleted, sunset.Restored} }
 
 // undisturbed are the deeds of a life without deaths; of the one that ends restored those from the decision on, since up
 // to it the two are the same.
@@ -43,7 +43,7 @@ func dieAt(t *testing.T, end sunset.Outcome, deaths ...death) {
 // same end.
 func TestKillAtEveryWrite(t *testing.T) {
 	points := 0
-	for _, end := range ends() {
+	for _, end := range bothEnds() {
 		for _, d := range undisturbed(t, end) {
 			if d.kind == "call" {
 				continue
@@ -66,7 +66,7 @@ func TestKillAtEveryWrite(t *testing.T) {
 // waits have ended meanwhile.
 func TestKillAtEveryCommitToAFile(t *testing.T) {
 	points := 0
-	for _, end := range ends() {
+	for _, end := range bothEnds() {
 		for _, d := range undisturbed(t, end) {
 			if d.kind != "commit" {
 				continue
