@@ -174,7 +174,8 @@ func TestAStarterIsProvenToAnEngine(t *testing.T) {
 	require.Empty(t, s.account.Users())
 }
 
-// Whoever starts with the engine's key alone is whoever serves; a proof that doesn't hold starts nothing.
+// Whoever starts with the engine's key alone is whoever serves, and starts nothing that could delete anybody; a proof that doesn't
+// hold starts nothing at all.
 func TestStartsWithoutAProof(t *testing.T) {
 	s := engineFor(t, "old-a")
 	var proof string
@@ -185,19 +186,33 @@ func TestStartsWithoutAProof(t *testing.T) {
 			}
 		})
 	}
-	start := func(name string) (string, error) {
+	startWith := func(name string, input *string) (string, error) {
 		defer s.clock.Hold()()
-		out, err := executions().StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &s.machine.StateMachine, Name: &name, Input: aws.String(`{"dry_run":true,"starter":"` + operatorARN + `"}`)})
+		out, err := executions().StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &s.machine.StateMachine, Name: &name, Input: input})
 		if err != nil {
 			return "", err
 		}
 		return *out.ExecutionArn, nil
+	}
+	start := func(name string) (string, error) {
+		return startWith(name, aws.String(`{"dry_run":true,"starter":"`+operatorARN+`"}`))
 	}
 	arn, err := start("plain")
 	require.NoError(t, err)
 	who, ok := s.machine.Engine.StartedBy(arn)
 	require.True(t, ok)
 	require.Equal(t, servedBy, who)
+	for i, earnest := range []string{
+		`{}`, `{"starter":"` + operatorARN + `"}`, `{"dry_run":false}`, `{"dry_run":"true"}`, `{"Dry_Run":true}`, `{"dry_run":true,"dry_run":false}`,
+		`{"case":{}}`, `{"case":"user_id"}`, `{"Case":{"user_id":"AIDA1"}}`, `[]`, `"dry_run"`, ` `,
+	} {
+		input := &earnest
+		if earnest == " " {
+			input = nil
+		}
+		_, err := startWith(fmt.Sprintf("earnest-%d", i), input)
+		require.ErrorContains(t, err, "AccessDeniedException: a cleanup that opens cases has to prove who starts it", earnest)
+	}
 
 	audience := s.machine.Engine.Key().ID
 	prove := func(audience string, p identity.Purpose, at time.Time) string {

@@ -1,6 +1,7 @@
 package stepfunctions
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -119,17 +120,12 @@ func (e *Engine) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, refuse("UnknownOperationException", "%s %q is not an operation of the embedded Step Functions engine", r.Method, target)
 	}
 	by := e.cfg.Self
-	if name == "StartExecution" && e.cfg.Identify != nil {
-		who, err := e.cfg.Identify(r.Context(), r.Header)
+	if name == "StartExecution" {
+		who, err := e.starter(r, body)
 		if err != nil {
-			return nil, refuse("AccessDeniedException", "who starts the execution can't be told: %v", err)
+			return nil, err
 		}
-		if who != "" {
-			if parts := strings.Split(who, ":"); len(parts) < 6 || parts[4] != e.cfg.AccountID {
-				return nil, refuse("AccessDeniedException", "%s is not of account %s: as on AWS, nobody from another account starts its executions", who, e.cfg.AccountID)
-			}
-			by = who
-		}
+		by = cmp.Or(who, by)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -144,6 +140,32 @@ func (e *Engine) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, refuse(unavailable, "%v", broken)
 	}
 	return answer, err
+}
+
+// starter is who proves to start an execution, or empty.
+func (e *Engine) starter(r *http.Request, body []byte) (who string, err error) {
+	if e.cfg.Identify != nil {
+		if who, err = e.cfg.Identify(r.Context(), r.Header); err != nil {
+			return "", refuse("AccessDeniedException", "who starts the execution can't be told: %v", err)
+		}
+	}
+	if who != "" {
+		if parts := strings.Split(who, ":"); len(parts) < 6 || parts[4] != e.cfg.AccountID {
+			return "", refuse("AccessDeniedException", "%s is not of account %s: as on AWS, nobody from another account starts its executions", who, e.cfg.AccountID)
+		}
+		return who, nil
+	}
+	var in startRequest
+	if e.cfg.Anonymous == nil || json.Unmarshal(body, &in) != nil { // which is refused for what it is
+		return "", nil
+	}
+	if in.Input == nil {
+		in.Input = new("{}")
+	}
+	if err := e.cfg.Anonymous(*in.Input); err != nil {
+		return "", refuse("AccessDeniedException", "%v", err)
+	}
+	return "", nil
 }
 
 // Serve answers the API on a listener until that is closed. It refuses a listener that isn't on loopback.

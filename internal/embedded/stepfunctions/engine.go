@@ -58,6 +58,8 @@ type Config struct {
 	// and an error where the proof is wrong, so that the start is refused; as is one by somebody of another account, who could
 	// have any name there. nil: nobody proves anything.
 	Identify func(context.Context, http.Header) (arn string, err error)
+	// Anonymous, where set, says why nobody may start an execution with this input without a proof, or is nil.
+	Anonymous func(input string) error
 	// Self is the principal that the engine runs as: the starter of executions without a proof.
 	Self string
 	// Rand is where executions' seeds come from, and so task tokens; nil is crypto/rand.
