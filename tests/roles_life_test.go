@@ -45,7 +45,7 @@ func ends() map[string]sunset.Outcome {
 		"goes-redriven":     sunset.Deleted,  // the deletion fails, and its execution is redriven
 		"goes-stopped":      sunset.Deleted,  // the execution is stopped in the soak, and redriven
 		"goes-after-all":    sunset.Deleted,  // a stranger answers its token first
-		"kept-managed":      sunset.Restored, // and had a tag of our name before
+		"kept-managed":      sunset.Restored, // and has kept the tag of a case that ended in winter
 		"kept-unfit-team":   sunset.Restored, // no deny fits at all
 		"kept-renamed":      sunset.Restored, // in the soak
 		"kept-tried-team":   sunset.Restored,
@@ -87,6 +87,13 @@ func (r *rolesRun) live(t *testing.T) {
 			s.AcceptUnknown = append(s.AcceptUnknown, name, name+"-anew")
 		}
 	})
+	winter, err := json.Marshal(sunset.Case{
+		ID: "winter-kept-managed", CleanupID: "winter", UserID: l.users["kept-managed"].ID, UserName: "kept-managed", Account: l.account.ID(),
+		Stage: sunset.Closed, Outcome: sunset.Restored, Logged: true, Ended: begin().AddDate(0, -2, 0),
+	})
+	require.NoError(t, err)
+	_, err = l.machine.Rows.Put(t.Context(), "case/"+l.users["kept-managed"].ID, 0, winter)
+	require.NoError(t, err)
 	l.troubles()
 	l.turns()
 	l.decisions()

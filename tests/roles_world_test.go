@@ -3,8 +3,13 @@
 package tests
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -15,6 +20,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/require"
 
@@ -23,6 +29,7 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakecloud"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/signature"
 	"github.com/iam-sunset/iam-sunset/internal/lambdahost"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
@@ -110,6 +117,8 @@ func (p rolePlan) underRoles(log *callLog, all *stages) func(*world, *onemachine
 		})
 		known["IAM_SUNSET_ENDPOINT_URL"] = server.URL
 
+		config.Key, err = signature.NewKey(rand.Reader)
+		require.NoError(w.t, err)
 		account := config.AWS
 		as := func(function string) aws.Config {
 			var c fakeaws.Credentials
@@ -128,7 +137,7 @@ func (p rolePlan) underRoles(log *callLog, all *stages) func(*world, *onemachine
 		}
 		var mounted sync.Once
 		compose := func(function string, base workflow.World) workflow.World {
-			mounted.Do(func() { mount(w, cloud, *base.Executions.Options().BaseEndpoint) })
+			mounted.Do(func() { mount(w, cloud, *base.Executions.Options().BaseEndpoint, config.Key) })
 			env := func(name string) string {
 				planned, given := p.environment[function][name]
 				if !given && name != "IAM_SUNSET_ENDPOINT_URL" {
@@ -196,10 +205,12 @@ func (h heardByPeople) Send(ctx context.Context, m approval.Message) error {
 }
 
 // mount puts Step Functions and CloudTrail behind the cloud's door, so that their calls are logged by principal.
-func mount(w *world, cloud *fakecloud.Cloud, engine string) {
+func mount(w *world, cloud *fakecloud.Cloud, engine string, key signature.Key) {
 	to, err := url.Parse(engine)
 	require.NoError(w.t, err)
-	cloud.Mount("states", httputil.NewSingleHostReverseProxy(to), func(_ string, body []byte) string {
+	behind := httputil.NewSingleHostReverseProxy(to)
+	behind.Transport = resigned{key, to.Host}
+	cloud.Mount("states", behind, func(_ string, body []byte) string {
 		for _, field := range []string{"stateMachineArn", "executionArn"} {
 			if _, rest, ok := strings.Cut(string(body), `"`+field+`":"`); ok {
 				arn, _, _ := strings.Cut(rest, `"`)
@@ -213,6 +224,32 @@ func mount(w *world, cloud *fakecloud.Cloud, engine string) {
 		rw.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		_, _ = rw.Write([]byte(`{"Events":[]}`))
 	}), nil)
+}
+
+// resigned passes requests that the cloud has let in on to the engine, which knows no key but its own.
+type resigned struct {
+	key  signature.Key
+	host string
+}
+
+func (k resigned) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	out, err := http.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	out.Host = k.host
+	out.Header.Set("Content-Type", r.Header.Get("Content-Type"))
+	out.Header.Set("X-Amz-Target", r.Header.Get("X-Amz-Target"))
+	sum := sha256.Sum256(body)
+	credentials := aws.Credentials{AccessKeyID: k.key.ID, SecretAccessKey: k.key.Secret}
+	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, out, hex.EncodeToString(sum[:]), "states", "us-east-1", time.Now()); err != nil {
+		return nil, err
+	}
+	return http.DefaultTransport.RoundTrip(out)
 }
 
 // gather adds what the functions of a world called.

@@ -82,8 +82,10 @@ type Around struct {
 	Now      time.Time
 	Settings Settings
 	Request  Request
-	// Case is the one that the user is judged for, which may have marked it already; empty: none.
-	Case string
+	// Marks are cases that may have marked the user: the one that it is judged for, and one that has ended here.
+	Marks func(userID string) []string
+	// Due says that the user is judged for a case, which may have quarantined it already.
+	Due bool
 	// InCase says that the UserId has an open case.
 	InCase func(userID string) bool
 	// Left says in a sentence which case has ended and left the user disabled, or is empty.
@@ -181,7 +183,7 @@ func judge(e Entry, a Around) []Reason {
 		}
 	}
 	if !slices.ContainsFunc(reasons, func(r Reason) bool { return r.Code == InCase }) {
-		if why := elsewhere(u, a.Case); why != "" {
+		if why := elsewhere(u, a); why != "" {
 			add(InCase, "%s", why)
 		}
 	}
@@ -197,12 +199,12 @@ func judge(e Entry, a Around) []Reason {
 
 // elsewhere says by what a user looks like one of a case that isn't known here: another deployment's, or one whose rows were
 // lost. A new snapshot would take that one's deny for the user's own, and two would end what one began.
-func elsewhere(u User, own string) string {
+func elsewhere(u User, a Around) string {
 	id, marked := u.Tags[TagCase]
 	switch {
-	case marked && (own == "" || id != own):
+	case marked && (a.Marks == nil || !slices.Contains(a.Marks(u.ID), id)):
 		return fmt.Sprintf("it carries the tag %s of case %q, which is not known here: rescue it where that case was opened, or give it back by hand", TagCase, id)
-	case own == "" && slices.Contains(u.Inline, DenyPolicyName):
+	case !a.Due && slices.Contains(u.Inline, DenyPolicyName):
 		return fmt.Sprintf("it has the inline policy %s of a case that is not known here: rescue it where that case was opened, or give it back by hand", DenyPolicyName)
 	}
 	return ""

@@ -50,10 +50,10 @@ func TestJudge(t *testing.T) {
 			e.User.Tags = map[string]string{sunset.TagCase: "spring-AIDAOLDCI"}
 		}, sunset.InCase, true},
 		{"marked by another case than its own", func(e *sunset.Entry, a *sunset.Around) {
-			e.User.Tags, a.Case = map[string]string{sunset.TagCase: "spring-AIDAOLDCI"}, "autumn-AIDAOLDCI"
+			e.User.Tags, a.Marks = map[string]string{sunset.TagCase: "spring-AIDAOLDCI"}, func(string) []string { return []string{"autumn-AIDAOLDCI"} }
 		}, sunset.InCase, true},
 		{"marked by its own case", func(e *sunset.Entry, a *sunset.Around) {
-			e.User.Tags, a.Case = map[string]string{sunset.TagCase: "autumn-AIDAOLDCI"}, "autumn-AIDAOLDCI"
+			e.User.Tags, a.Marks = map[string]string{sunset.TagCase: "autumn-AIDAOLDCI"}, func(string) []string { return []string{"autumn-AIDAOLDCI"} }
 		}, "", false},
 		{"quarantined, nobody knows by whom", func(e *sunset.Entry, _ *sunset.Around) { e.User.Inline = []string{sunset.DenyPolicyName} }, sunset.InCase, true},
 		{"not requested", func(_ *sunset.Entry, a *sunset.Around) { a.Request.Users = []string{"other"} }, sunset.NotRequested, true},

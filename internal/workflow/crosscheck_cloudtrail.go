@@ -172,10 +172,13 @@ func (w *Workflow) trailCandidates(_ context.Context, d draft, renames []trail.R
 	return out
 }
 
-// worthChecking judges as of the time when the plan was made, so that every round picks the same users. Open cases are
-// left to the final verdict for the same reason.
+// worthChecking judges as of the time when the plan was made, so that every round picks the same users. Cases, and what they
+// have marked, are left to the final verdict for the same reason.
 func (d draft) worthChecking(e sunset.Entry) bool {
-	return e.Detailed && sunset.LooksUnused(e, sunset.Around{Now: d.Plan.Made, Settings: d.Plan.Settings, Request: d.Plan.Request})
+	return e.Detailed && sunset.LooksUnused(e, sunset.Around{
+		Now: d.Plan.Made, Settings: d.Plan.Settings, Request: d.Plan.Request,
+		Marks: func(string) []string { return []string{e.User.Tags[sunset.TagCase]} },
+	})
 }
 
 // addTrail puts what all rounds found into the plan. A user that was not proven used must have been looked up in every

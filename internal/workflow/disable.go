@@ -186,7 +186,8 @@ func (w *Workflow) recheck(ctx context.Context, c sunset.Case, file caseFile, s 
 		e.OwnershipRead = true
 	}
 	verdict := sunset.Judge(e, sunset.Around{
-		Now: now, Settings: s, Request: file.Request, Gaps: gaps, Case: c.ID,
+		Now: now, Settings: s, Request: file.Request, Gaps: gaps, Due: true,
+		Marks: func(string) []string { return []string{c.ID, file.Entry.User.Tags[sunset.TagCase]} },
 		Own: func(u sunset.User) string { return w.own(u, s, caller) },
 	})
 	return verdict.Reasons, w.recordCase(ctx, c, "re-checked", "iam-sunset", "", fmt.Sprintf("%s was read live before being disabled.", c.UserName),

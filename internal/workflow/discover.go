@@ -182,7 +182,7 @@ func (w *Workflow) around(ctx context.Context, s sunset.Settings, r sunset.Reque
 	if err != nil {
 		return sunset.Around{}, err
 	}
-	inCase, left := map[string]bool{}, map[string]string{}
+	inCase, left, ended := map[string]bool{}, map[string]string{}, map[string]string{}
 	for _, c := range all {
 		switch {
 		case c.Open() || !c.Logged:
@@ -190,12 +190,15 @@ func (w *Workflow) around(ctx context.Context, s sunset.Settings, r sunset.Reque
 		case c.LeftDisabled():
 			// Its snapshot is the one that puts the user back; a new one would take the deny for the user's own.
 			left[c.UserID] = fmt.Sprintf("case %s ended as %s and left it disabled; rescue it first to look at it again", c.ID, c.Outcome)
+		default:
+			ended[c.UserID] = c.ID
 		}
 	}
 	return sunset.Around{
 		Now: w.Clock.Now(), Settings: s, Request: r,
 		InCase: func(id string) bool { return inCase[id] },
 		Left:   func(id string) string { return left[id] },
+		Marks:  func(id string) []string { return []string{ended[id]} },
 		Own:    func(u sunset.User) string { return w.own(u, s, caller) },
 	}, nil
 }
