@@ -188,7 +188,7 @@ func (w *Workflow) recheck(ctx context.Context, c sunset.Case, file caseFile, s 
 	verdict := sunset.Judge(e, sunset.Around{
 		Now: now, Settings: s, Request: file.Request, Gaps: gaps, Due: true,
 		Marks: func(string) []string { return []string{c.ID, file.Entry.User.Tags[sunset.TagCase]} },
-		Own: func(u sunset.User) string { return w.own(u, s, caller) },
+		Own:   func(u sunset.User) string { return w.own(u, s, caller) },
 	})
 	return verdict.Reasons, w.recordCase(ctx, c, "re-checked", "iam-sunset", "", fmt.Sprintf("%s was read live before being disabled.", c.UserName),
 		map[string]any{"eligible": verdict.Eligible, "reasons": verdict.Reasons, "evidence": e.Evidence, "gaps": gaps})
