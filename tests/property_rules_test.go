@@ -360,7 +360,8 @@ func (w *trial) judgeCap(l *ledger) {
 func (w *trial) judgeOutcomes(l *ledger, ended bool) {
 	removed := map[string]bool{}
 	for _, e := range l.entries {
-		if e.action == "DeleteUser" && e.product {
+		// Who has got the name a moment ago may be hit: justReused. Nobody counts that one among the outcomes.
+		if _, early := w.first[e.id]; e.action == "DeleteUser" && e.product && (early || !w.justReused(e.at)) {
 			removed[e.id] = true
 		}
 	}

@@ -89,7 +89,7 @@ func RefuseDeletion(f DeletionFacts) []Refusal {
 		no(ThenRestore, "%s", f.Own)
 	}
 	if f.Found {
-		if x, ok := s.ExemptionFor(f.Live, f.Now); ok {
+		if x, ok := s.ExemptionFor(f.Live, f.Now, who); ok {
 			no(ThenRestore, "%s is exempt by today's settings: %s (%s)", who, x.Reason, x)
 		}
 		if _, ok := tagFold(f.Live.Tags, TagKeep); ok {

@@ -25,6 +25,10 @@ func TestEachConditionRefusesDeletion(t *testing.T) {
 		{"rescued", func(f *facts) { f.Case.Rescue = &sunset.Rescue{By: "eve", Reason: "payroll"} }, sunset.ThenRestore, "eve asked"},
 		{"the product's own", func(f *facts) { f.Own = "it is the caller" }, sunset.ThenRestore, "caller"},
 		{"exempt by name", func(f *facts) { f.Settings.Exemptions = []sunset.Exemption{{Name: "old-*", Reason: "break-glass"}} }, sunset.ThenRestore, "break-glass"},
+		{"exempt by the name before it was renamed", func(f *facts) {
+			f.Settings.Exemptions = []sunset.Exemption{{Name: f.Case.UserName, Reason: "break-glass"}}
+			f.Live.Name = "renamed"
+		}, sunset.ThenRestore, "break-glass"},
 		{"exempt by a live tag", func(f *facts) {
 			f.Settings.Exemptions = []sunset.Exemption{{Tag: "critical", Reason: "r"}}
 			f.Live.Tags = map[string]string{"critical": ""}

@@ -84,6 +84,8 @@ type Around struct {
 	Request  Request
 	// Marks are cases that may have marked the user: the one that it is judged for, and one that has ended here.
 	Marks func(userID string) []string
+	// Formerly are names that the user had in its plan.
+	Formerly []string
 	// Due says that the user is judged for a case, which may have quarantined it already.
 	Due bool
 	// InCase says that the UserId has an open case.
@@ -168,7 +170,7 @@ func judge(e Entry, a Around) []Reason {
 			add(Exempt, "%s", why)
 		}
 	}
-	if x, ok := a.Settings.ExemptionFor(u, a.Now); ok {
+	if x, ok := a.Settings.ExemptionFor(u, a.Now, a.Formerly...); ok {
 		add(Exempt, "%s (exemption by %s)", x.Reason, x)
 	}
 	if _, ok := tagFold(u.Tags, TagKeep); ok {

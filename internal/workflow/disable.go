@@ -186,7 +186,7 @@ func (w *Workflow) recheck(ctx context.Context, c sunset.Case, file caseFile, s 
 		e.OwnershipRead = true
 	}
 	verdict := sunset.Judge(e, sunset.Around{
-		Now: now, Settings: s, Request: file.Request, Gaps: gaps, Due: true,
+		Now: now, Settings: s, Request: file.Request, Gaps: gaps, Due: true, Formerly: []string{c.UserName},
 		Marks: func(string) []string { return []string{c.ID, file.Entry.User.Tags[sunset.TagCase]} },
 		Own:   func(u sunset.User) string { return w.own(u, s, caller) },
 	})

@@ -71,7 +71,7 @@ func (w *Workflow) whyRestore(ctx context.Context, c sunset.Case, s sunset.Setti
 	if why := w.own(live, s, caller); why != "" {
 		return why, nil
 	}
-	if x, ok := s.ExemptionFor(live, w.Clock.Now()); ok {
+	if x, ok := s.ExemptionFor(live, w.Clock.Now(), c.UserName); ok {
 		return fmt.Sprintf("it is exempt by today's settings: %s (%s)", x.Reason, x), nil
 	}
 	choice, decisions, err := w.decided(ctx, c, s)
