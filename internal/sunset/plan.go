@@ -204,7 +204,7 @@ func judge(e Entry, a Around) []Reason {
 func elsewhere(u User, a Around) string {
 	id, marked := u.Tags[TagCase]
 	switch {
-	case marked && (a.Marks == nil || !slices.Contains(a.Marks(u.ID), id)):
+	case marked && (id == "" || a.Marks == nil || !slices.Contains(a.Marks(u.ID), id)):
 		return fmt.Sprintf("it carries the tag %s of case %q, which is not known here: rescue it where that case was opened, or give it back by hand", TagCase, id)
 	case !a.Due && slices.Contains(u.Inline, DenyPolicyName):
 		return fmt.Sprintf("it has the inline policy %s of a case that is not known here: rescue it where that case was opened, or give it back by hand", DenyPolicyName)

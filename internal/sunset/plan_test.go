@@ -52,6 +52,9 @@ func TestJudge(t *testing.T) {
 		{"marked by another case than its own", func(e *sunset.Entry, a *sunset.Around) {
 			e.User.Tags, a.Marks = map[string]string{sunset.TagCase: "spring-AIDAOLDCI"}, func(string) []string { return []string{"autumn-AIDAOLDCI"} }
 		}, sunset.InCase, true},
+		{"marked by nobody knows which case", func(e *sunset.Entry, a *sunset.Around) {
+			e.User.Tags, a.Marks = map[string]string{sunset.TagCase: ""}, func(string) []string { return []string{""} }
+		}, sunset.InCase, true},
 		{"marked by its own case", func(e *sunset.Entry, a *sunset.Around) {
 			e.User.Tags, a.Marks = map[string]string{sunset.TagCase: "autumn-AIDAOLDCI"}, func(string) []string { return []string{"autumn-AIDAOLDCI"} }
 		}, "", false},
