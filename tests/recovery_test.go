@@ -69,6 +69,34 @@ func TestAStoppedExecutionIsFoundAndTakenUpAgain(t *testing.T) {
 	w.proven()
 }
 
+// A case whose execution is lost twice has failed twice, and both times it is on record.
+func TestACaseThatIsLostTwiceFailsTwice(t *testing.T) {
+	t.Parallel()
+	w, user := one(t)
+	stop := func() { w.stop(w.caseOf(user.ID).Execution) }
+	w.at(turn().Add(5*day), stop)
+	w.clean(sunset.Request{})
+	w.finish()
+	failures := func() (n int) {
+		for _, r := range w.records(w.caseOf(user.ID)) {
+			if r.Kind == "failed" {
+				n++
+			}
+		}
+		return n
+	}
+	require.Equal(t, 1, failures())
+	w.at(w.clock.Now().Add(time.Hour), func() { w.redrive(w.caseOf(user.ID)) })
+	w.at(w.clock.Now().Add(30*time.Hour), stop)
+	later := w.clock.Now().Add(3 * day)
+	w.until(func() bool { return w.clock.Now().After(later) })
+	c := w.caseOf(user.ID)
+	require.Equal(t, sunset.Failed, c.Outcome)
+	require.True(t, c.Logged)
+	require.Equal(t, 2, failures(), w.dump(c))
+	w.proven()
+}
+
 // Somebody rescues a user before its turn and stops the execution that would have found out: nothing was changed, nobody is
 // waited for, and the case ends as rescued.
 func TestARescueBeforeTheTurnOutlivesItsExecution(t *testing.T) {

@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/audit"
@@ -264,7 +265,7 @@ func (w *Workflow) fail(ctx context.Context, c sunset.Case, name, why string) er
 	if c.Changed && c.DeletingSince.IsZero() {
 		then = "Once that is put right, redrive its execution: it goes on from here. Or rescue the user to have it back."
 	}
-	if err := w.recordCase(ctx, c, "failed", "iam-sunset", fmt.Sprintf("failed/%d", c.Redrives), fmt.Sprintf("The case of %s failed %s. %s %s", c.UserName, when, sentence("%s", why), then), map[string]any{
+	if err := w.recordCase(ctx, c, "failed", "iam-sunset", "failed/"+c.Ended.UTC().Format(time.RFC3339Nano), fmt.Sprintf("The case of %s failed %s. %s %s", c.UserName, when, sentence("%s", why), then), map[string]any{
 		"error": name, "cause": why, "changed": c.Changed, "deleting": !c.DeletingSince.IsZero(), "outcome": c.Outcome,
 	}); err != nil {
 		return err
