@@ -25,6 +25,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/stretchr/testify/require"
+
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 )
 
 // An update of the SDK can move a service to another protocol, and the fake account would have to follow. What each
@@ -43,7 +45,7 @@ func TestWhatEachClientSends(t *testing.T) {
 	}))
 	defer server.Close()
 	cfg := aws.Config{
-		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), Retryer: func() aws.Retryer { return aws.NopRetryer{} }, HTTPClient: awsfault.WholeBodies(nil),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAEXAMPLE", "secret", ""),
 	}
 	const form, json10, json11 = "application/x-www-form-urlencoded", "application/x-amz-json-1.0", "application/x-amz-json-1.1"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 )
 
 const signIn = "sign in, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -38,19 +39,6 @@ func awsConfig(ctx context.Context) (aws.Config, error) {
 		}
 		return aws.Config{}, hinted{fmt.Errorf("getting AWS credentials: %w", err), signIn}
 	}
-	cfg.HTTPClient = wholeBodies{cfg.HTTPClient}
+	cfg.HTTPClient = awsfault.WholeBodies(cfg.HTTPClient)
 	return cfg, nil
-}
-
-// wholeBodies hides WriteTo of the SDK's request bodies. The SDK closes a body once the answer's head is there, and its
-// WriteTo then fails where Read would say EOF: from a near endpoint, such as fake-account, net/http would close the
-// connection under the answer.
-type wholeBodies struct{ inner aws.HTTPClient }
-
-// Do sends the request.
-func (c wholeBodies) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = struct{ io.ReadCloser }{r.Body}
-	}
-	return c.inner.Do(r)
 }

@@ -16,6 +16,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/deployed"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
@@ -74,9 +75,9 @@ func deploymentAt(ctx context.Context, flag string) (deployed.Deployment, aws.Co
 // patient is cfg for calls that answer only once a function has done its work.
 func patient(cfg aws.Config) aws.Config {
 	slow := cfg.Copy()
-	slow.HTTPClient = wholeBodies{awshttp.NewBuildableClient().
+	slow.HTTPClient = awsfault.WholeBodies(awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = 10 * time.Second }).
-		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = 16 * time.Minute })} // a function's limit, and a little
+		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = 16 * time.Minute })) // a function's limit, and a little
 	return slow
 }
 

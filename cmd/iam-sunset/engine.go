@@ -170,7 +170,7 @@ func (at reached) sts() aws.Config {
 func (at reached) executions(c clock.Clock) *sfn.Client {
 	address := strings.TrimRight(at.address, "/")
 	return sfn.New(sfn.Options{
-		Region: at.Region, BaseEndpoint: &address, Credentials: at.key.Provider(), Retryer: awsfault.RetryOn(c)(), HTTPClient: wholeBodies{at.http},
+		Region: at.Region, BaseEndpoint: &address, Credentials: at.key.Provider(), Retryer: awsfault.RetryOn(c)(), HTTPClient: awsfault.WholeBodies(at.http),
 		APIOptions: []func(*middleware.Stack) error{func(s *middleware.Stack) error {
 			return s.Build.Add(middleware.BuildMiddlewareFunc("ProveStarter", func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
 				if r, ok := in.Request.(*smithyhttp.Request); ok && awsmiddleware.GetOperationName(ctx) == "StartExecution" {

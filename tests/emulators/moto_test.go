@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/require"
 
-	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 )
 
 // moto is a process of the other emulator.
@@ -99,7 +99,7 @@ func tail(file string, lines int) string {
 // configAt is for SDK clients of an emulator, or of what stands before it.
 func configAt(url, key string) aws.Config {
 	return aws.Config{
-		Region: region, BaseEndpoint: &url, HTTPClient: fakeaws.HTTPClient(),
+		Region: region, BaseEndpoint: &url, HTTPClient: awsfault.WholeBodies(nil),
 		Credentials: credentials.NewStaticCredentialsProvider(key, functionSecret, ""),
 	}
 }

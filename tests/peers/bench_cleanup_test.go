@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/onemachine"
@@ -112,7 +113,7 @@ func cleanup(text string) error {
 	}
 	wire := func(function string) aws.Config {
 		return aws.Config{
-			Region: region, BaseEndpoint: &j.Endpoint, HTTPClient: telling{fakeaws.HTTPClient(), virtual, function},
+			Region: region, BaseEndpoint: &j.Endpoint, HTTPClient: telling{awsfault.WholeBodies(nil), virtual, function},
 			Credentials: credentials.NewStaticCredentialsProvider(j.Admin.AccessKeyID, j.Admin.SecretAccessKey, j.Admin.SessionToken),
 		}
 	}

@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 )
 
 // Server serves an account on a port of this machine.
@@ -22,7 +23,7 @@ type Server struct {
 	URL     string
 	account *Account
 	http    *http.Server
-	client  patientClient
+	client  aws.HTTPClient
 	done    chan struct{}
 }
 
@@ -41,7 +42,7 @@ func (a *Account) Serve(addr string) (*Server, error) {
 		return nil, fmt.Errorf("serving the fake account: %w", err)
 	}
 	s := &Server{
-		URL: "http://" + l.Addr().String(), account: a, client: patientClient{awshttp.NewBuildableClient()}, done: make(chan struct{}),
+		URL: "http://" + l.Addr().String(), account: a, client: awsfault.WholeBodies(nil), done: make(chan struct{}),
 		http: &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 30 * time.Second},
 	}
 	go func() {
@@ -81,23 +82,6 @@ func (s *Server) configFor(p aws.CredentialsProvider, region string) aws.Config 
 		Region: region, BaseEndpoint: aws.String(s.URL), Credentials: aws.NewCredentialsCache(p),
 		HTTPClient: s.client,
 	}
-}
-
-// patientClient hides WriteTo of the SDK's request bodies. The SDK closes a body as soon as the answer's head is there,
-// and its WriteTo then fails where Read would say EOF. From an endpoint as near as this one, the answer can come while
-// net/http still looks for the end of the body: it would close the connection under the answer. Clients without it
-// meet that about once in a hundred calls, as "use of closed network connection", and the SDK's retryer tries again.
-type patientClient struct{ inner *awshttp.BuildableClient }
-
-// HTTPClient is the client that SDK configurations for services as near as these need; see Server.Config.
-func HTTPClient() aws.HTTPClient { return patientClient{awshttp.NewBuildableClient()} }
-
-// Do sends the request.
-func (c patientClient) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = struct{ io.ReadCloser }{r.Body}
-	}
-	return c.inner.Do(r)
 }
 
 // Handler speaks AWS's wire protocol.

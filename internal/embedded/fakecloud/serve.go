@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 )
 
@@ -238,7 +239,7 @@ func (s *Server) Close() error {
 // Config is what an SDK client of a principal needs. A retryer may be set on it afterwards.
 func (s *Server) Config(p aws.Credentials, region string) aws.Config {
 	return aws.Config{
-		Region: region, BaseEndpoint: aws.String(s.URL), HTTPClient: fakeaws.HTTPClient(),
+		Region: region, BaseEndpoint: aws.String(s.URL), HTTPClient: awsfault.WholeBodies(nil),
 		Credentials: credentials.NewStaticCredentialsProvider(p.AccessKeyID, p.SecretAccessKey, p.SessionToken),
 	}
 }

@@ -240,7 +240,7 @@ func TestCredentialsOfOneAccount(t *testing.T) {
 	}
 	profile := &switched{of(ours)}
 	cfg, guarded := guard.OfAccount(aws.Config{
-		Region: "us-east-1", BaseEndpoint: &everyone.URL, Credentials: profile, Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Region: "us-east-1", BaseEndpoint: &everyone.URL, Credentials: profile, Retryer: func() aws.Retryer { return aws.NopRetryer{} }, HTTPClient: awsfault.WholeBodies(nil),
 	}, "123456789012")
 	var halted []string
 	guarded.OnHalt(func(_ context.Context, why error) { halted = append(halted, why.Error()) })

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -147,7 +147,7 @@ func (c *Checker) read(header string) (proof, error) {
 func (c *Checker) send(r *http.Request) (status int, body []byte, err error) {
 	client := c.cfg.HTTPClient
 	if client == nil {
-		client = awshttp.NewBuildableClient()
+		client = awsfault.WholeBodies(nil)
 	}
 	resp, err := client.Do(r)
 	if err != nil {

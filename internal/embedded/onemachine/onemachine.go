@@ -165,7 +165,7 @@ func Start(cfg Config) (*Machine, error) {
 	world := workflow.World{
 		AWS: cfg.AWS, Executions: sfn.New(sfn.Options{
 			Region: cfg.Region, BaseEndpoint: &m.EngineURL, Retryer: awsfault.RetryOn(cfg.Time)(),
-			Credentials: m.Engine.Key().Provider(),
+			HTTPClient: awsfault.WholeBodies(nil), Credentials: m.Engine.Key().Provider(),
 		}),
 		StateMachine: m.Engine.StateMachineARN(), Objects: cfg.Objects, Rows: cfg.Rows, Signers: cfg.Signers, Messenger: cfg.Messenger, Sealer: cfg.Sealer,
 		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: m.PagesURL, StartedBy: cfg.StartedBy, Own: cfg.Own, Budget: cfg.Budget, Progress: cfg.Progress,

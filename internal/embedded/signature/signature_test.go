@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/stretchr/testify/require"
 
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/signature"
 )
 
@@ -85,7 +86,7 @@ func TestTheSDKIsTaken(t *testing.T) {
 	}))
 	defer server.Close()
 	client := func(k signature.Key) *sfn.Client {
-		return sfn.New(sfn.Options{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: k.Provider(), RetryMaxAttempts: 1})
+		return sfn.New(sfn.Options{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: k.Provider(), RetryMaxAttempts: 1, HTTPClient: awsfault.WholeBodies(nil)})
 	}
 	in := &sfn.ListExecutionsInput{StateMachineArn: aws.String("arn:aws:states:eu-west-1:111122223333:stateMachine:iam-sunset")}
 	_, err := client(key).ListExecutions(t.Context(), in)

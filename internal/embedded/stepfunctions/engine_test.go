@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/asl"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/stepfunctions"
@@ -84,7 +85,7 @@ func newWorld(t *testing.T, definition string, handlers map[string]handler) *wor
 	server := httptest.NewServer(w.Engine)
 	t.Cleanup(server.Close)
 	w.client = sfn.New(sfn.Options{
-		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1,
+		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1, HTTPClient: awsfault.WholeBodies(nil),
 		Credentials: w.Key().Provider(),
 	})
 	return w

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/iam-sunset/iam-sunset/internal/awsfault"
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/asl"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/journal"
@@ -47,7 +48,7 @@ func (l *lives) live() ([]asl.Event, int) {
 	l.t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.engine.ServeHTTP(w, r) }))
 	defer server.Close()
-	l.client = sfn.New(sfn.Options{Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1, Credentials: l.key.Provider()})
+	l.client = sfn.New(sfn.Options{Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), RetryMaxAttempts: 1, HTTPClient: awsfault.WholeBodies(nil), Credentials: l.key.Provider()})
 	l.stubs = &stubs{clock: l.clock, asked: func(token string) {
 		l.clock.AfterFunc(l.clock.Now().Add(time.Hour), func() { l.answer(token) })
 	}}
