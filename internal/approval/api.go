@@ -21,9 +21,6 @@ const (
 	DecisionsPath = "/v1/decisions"
 )
 
-// WayAWS is the way of a decision whose approver AWS knew by a signature.
-const WayAWS = "aws"
-
 // Asked is one request as its approver finds it over the API. Decisions are without their MACs.
 type Asked struct {
 	Request sunset.ApprovalRequest `json:"request"`
@@ -188,7 +185,7 @@ func (a *api) decide(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	decision, outcome, err := a.desk.Decide(ctx, sunset.Decision{
-		RequestID: request.ID, Digest: in.Digest, Approver: who.Email, Choice: in.Choice, Reason: in.Reason, Way: WayAWS, Principal: arn,
+		RequestID: request.ID, Digest: in.Digest, Approver: who.Email, Choice: in.Choice, Reason: in.Reason, Way: sunset.WayAWS, Principal: arn,
 	})
 	if err != nil {
 		a.refuse(rw, r, err)

@@ -84,7 +84,7 @@ func TestAPIShowsAndDecides(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.call(t, http.MethodPost, approval.DecisionsPath, adaARN, deciding(t, quiet, sunset.ChooseDelete), &done))
 	require.Equal(t, sunset.ChooseDelete, done.Outcome)
 	require.Equal(t, ada, done.Decision.Approver)
-	require.Equal(t, approval.WayAWS, done.Decision.Way)
+	require.Equal(t, sunset.WayAWS, done.Decision.Way)
 	require.Equal(t, adaARN, done.Decision.Principal)
 	require.Len(t, c.recorded, 1)
 	require.Equal(t, adaARN, c.recorded[0].Principal)

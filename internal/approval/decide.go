@@ -30,7 +30,7 @@ func (d *Desk) Decide(ctx context.Context, dec sunset.Decision) (sunset.Decision
 	dec.CaseID, dec.UserID, dec.At = r.CaseID, r.UserID, d.clock.Now().UTC()
 	dec.Reason, dec.SettingsDigest = CleanReason(dec.Reason), s.Digest()
 	if dec.Way == "" {
-		dec.Way = "link"
+		dec.Way = sunset.WayLink
 	}
 	if a, ok := s.Approver(dec.Approver); ok {
 		dec.Approver = a.Email

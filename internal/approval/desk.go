@@ -37,10 +37,16 @@ type Desk struct {
 type Signers struct {
 	Decisions Signer
 	Links     Signer
+	// Owners is for the links of owners, by which nobody can be deleted: more functions make those. nil: Links, under
+	// another purpose.
+	Owners Signer
 }
 
 // NewDesk is a desk over rows. Settings are read for every answer that depends on them.
 func NewDesk(rows store.Rows, signers Signers, settings Settings, clock interface{ Now() time.Time }) *Desk {
+	if signers.Owners == nil {
+		signers.Owners = signers.Links
+	}
 	return &Desk{rows: rows, signers: signers, settings: settings, clock: clock}
 }
 

@@ -59,8 +59,10 @@ func FuzzPages(f *testing.F) {
 		o = &office{rows: d.Rows(), clock: clock.NewVirtual(start), settings: sunset.DefaultSettings()}
 		o.settings.Approvers = []sunset.Approver{{Email: ada}, {Email: ben}}
 		o.Desk = approval.NewDesk(o.rows, approval.Signers{Decisions: key, Links: key}, func(context.Context) (sunset.Settings, error) { return o.settings, nil }, o.clock)
-		handler = approval.NewWeb(o.Desk, func(context.Context, sunset.ApprovalRequest, sunset.Choice) error { return nil },
-			func(context.Context, sunset.ApprovalRequest, sunset.Decision) error { return nil }, "https://approve.example.com")
+		handler = approval.NewWeb(approval.Pages{
+			Desk: o.Desk, BaseURL: "https://approve.example.com", OnDecided: func(context.Context, sunset.ApprovalRequest, sunset.Choice) error { return nil },
+			RecordDecision: func(context.Context, sunset.ApprovalRequest, sunset.Decision) error { return nil },
+		})
 		request, err = o.Open(context.Background(), asking("ci-old"), "token")
 		require.NoError(tb, err)
 		link, err = o.NewLink(context.Background(), ada, start.AddDate(0, 0, 20))

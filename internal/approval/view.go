@@ -19,9 +19,6 @@ import (
 //go:embed page/*.html
 var pages embed.FS
 
-//go:embed page/style.css
-var stylesheet []byte
-
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"plain":  CleanReason,
 	"when":   when,

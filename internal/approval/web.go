@@ -3,12 +3,14 @@ package approval
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/iam-sunset/iam-sunset/internal/look"
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
@@ -16,26 +18,48 @@ import (
 // maxForm is how many bytes of a form are read.
 const maxForm = 64 << 10
 
+// Pages are what people's pages work with.
+type Pages struct {
+	Desk *Desk
+	// RecordDecision puts a stored decision on record. An error asks the approver to send the form again, and no token is
+	// answered then.
+	RecordDecision func(context.Context, sunset.ApprovalRequest, sunset.Decision) error
+	// OnDecided answers the token of a request whose decisions add up to something, and calls MarkDelivered. Its error is
+	// only logged, since the decision is stored and Undelivered tells of it. Both meet the same decision again when a form
+	// is sent again, and must bear that.
+	OnDecided func(context.Context, sunset.ApprovalRequest, sunset.Choice) error
+	// BaseURL is what links begin with, as people's browsers see it.
+	BaseURL string
+	// SignIn tells who sits at the browser; nil: links alone tell.
+	SignIn SignIn
+}
+
+// SignIn tells who sits at the browser, beside the link that they came by. answered says that it has answered the request
+// itself: it sends whoever opens a page to sign in, and tells whoever sends a form that they have to. Nobody known and
+// nothing answered means that today's settings ask for no sign-in.
+type SignIn func(rw http.ResponseWriter, r *http.Request) (who Known, answered bool)
+
+// Known is somebody whom a sign-in has made known. The zero value is nobody.
+type Known struct {
+	Email string
+	// Principal names them where they signed in: the issuer, "#" and the subject.
+	Principal string
+}
+
 type web struct {
 	desk           *Desk
 	onDecided      func(context.Context, sunset.ApprovalRequest, sunset.Choice) error
 	recordDecision func(context.Context, sunset.ApprovalRequest, sunset.Decision) error
-	prefix         string // the path under which baseURL puts everything, as people's browsers see it
+	signIn         SignIn
+	prefix         string // the path under which BaseURL puts everything
 }
 
 // NewWeb serves the approvers' pages: an inbox at /a/{link}, a case at /a/{link}/{request}, whose form is posted back to
 // it with the fields choice, reason and digest. GET and HEAD change nothing.
-//
-// After a decision is stored, recordDecision puts it on record and then, if the decisions add up to something whose
-// token is not answered yet, onDecided answers it and calls MarkDelivered. Both meet the same decision again when a form
-// is sent again, and must bear that. An error of recordDecision asks the approver to send the form again and answers no
-// token; one of onDecided is only logged, since the decision is stored and Undelivered tells of it.
-func NewWeb(desk *Desk, onDecided func(context.Context, sunset.ApprovalRequest, sunset.Choice) error,
-	recordDecision func(context.Context, sunset.ApprovalRequest, sunset.Decision) error, baseURL string,
-) http.Handler {
-	w := &web{desk: desk, onDecided: onDecided, recordDecision: recordDecision}
+func NewWeb(p Pages) http.Handler {
+	w := &web{desk: p.Desk, onDecided: p.OnDecided, recordDecision: p.RecordDecision, signIn: p.SignIn}
 	sameSite := http.NewCrossOriginProtection()
-	if u, err := url.Parse(baseURL); err == nil && u.Host != "" {
+	if u, err := url.Parse(p.BaseURL); err == nil && u.Host != "" {
 		w.prefix = strings.TrimSuffix(u.EscapedPath(), "/")
 		// Behind a proxy, Host is not what the browser sees. An origin that isn't one trusts nobody more.
 		_ = sameSite.AddTrustedOrigin(u.Scheme + "://" + u.Host)
@@ -58,7 +82,7 @@ func NewWeb(desk *Desk, onDecided func(context.Context, sunset.ApprovalRequest, 
 func guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		h := rw.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", look.Policy)
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -68,7 +92,7 @@ func guarded(next http.Handler) http.Handler {
 
 func (w *web) style(rw http.ResponseWriter, _ *http.Request) {
 	rw.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = rw.Write(stylesheet) // whoever is gone needs no style
+	_, _ = io.WriteString(rw, look.CSS()) // whoever is gone needs no style
 }
 
 func (w *web) nothing(rw http.ResponseWriter, r *http.Request) {
@@ -141,7 +165,7 @@ func (w *web) decide(rw http.ResponseWriter, r *http.Request) {
 	ctx := context.WithoutCancel(r.Context())
 	decision, tally, err := w.desk.Decide(ctx, sunset.Decision{
 		RequestID: item.Request.ID, Digest: r.PostForm.Get("digest"), Approver: email,
-		Choice: sunset.Choice(r.PostForm.Get("choice")), Reason: r.PostForm.Get("reason"), Way: "link",
+		Choice: sunset.Choice(r.PostForm.Get("choice")), Reason: r.PostForm.Get("reason"), Way: sunset.WayLink,
 	})
 	if err != nil {
 		w.fail(rw, r, err)

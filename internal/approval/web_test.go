@@ -38,7 +38,7 @@ type site struct {
 func newSite(t *testing.T, needed int) *site {
 	t.Helper()
 	s := &site{office: newOffice(t, needed)}
-	s.handler = approval.NewWeb(s.Desk, s.onDecided, s.onRecord, "https://approve.example.com")
+	s.handler = approval.NewWeb(approval.Pages{Desk: s.Desk, OnDecided: s.onDecided, RecordDecision: s.onRecord, BaseURL: "https://approve.example.com"})
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	s.url, s.client = server.URL, server.Client()
@@ -210,7 +210,7 @@ func TestPostDecidesRecordsAnswersAndThanks(t *testing.T) {
 	require.Equal(t, "/a/"+link+"?done="+r.ID, header.Get("Location"))
 	require.Len(t, s.recorded, 1)
 	require.Equal(t, ada, s.recorded[0].Approver)
-	require.Equal(t, "link", s.recorded[0].Way)
+	require.Equal(t, sunset.WayLink, s.recorded[0].Way)
 	require.Equal(t, []sunset.Choice{sunset.ChooseDelete}, s.answered)
 
 	_, text := s.get(t, header.Get("Location"))

@@ -190,7 +190,7 @@ func TestWhoDecidesIsWhomAPIGatewayKnows(t *testing.T) {
 	decided := p.stored()
 	require.Len(t, decided, 1)
 	require.Equal(t, session, decided[0].Principal)
-	require.Equal(t, approval.WayAWS, decided[0].Way)
+	require.Equal(t, sunset.WayAWS, decided[0].Way)
 	require.Len(t, p.states, 1)
 }
 

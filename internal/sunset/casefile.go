@@ -104,6 +104,9 @@ type Rescue struct {
 	By     string    `json:"by"`
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
+	// Way is how whoever asked on a page was known, and Principal whom a sign-in made known; empty: an operator's command.
+	Way       Way    `json:"way,omitempty"`
+	Principal string `json:"principal,omitempty"`
 }
 
 // Lease is the right to change one user, for a time.

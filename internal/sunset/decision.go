@@ -79,6 +79,16 @@ func (r ApprovalRequest) Choices() []Choice {
 	return []Choice{ChooseDelete, ChooseKeep, ChooseSoakAgain}
 }
 
+// Way is how somebody was known.
+type Way string
+
+// The ways: by a link alone, by a link and a sign-in, by a request that AWS checked the signature of.
+const (
+	WayLink   Way = "link"
+	WaySignIn Way = "sign-in"
+	WayAWS    Way = "aws"
+)
+
 // Decision is one approver's word on one request.
 type Decision struct {
 	RequestID string    `json:"request_id"`
@@ -89,8 +99,8 @@ type Decision struct {
 	Choice    Choice    `json:"choice"`
 	Reason    string    `json:"reason"`
 	At        time.Time `json:"at"`
-	Way       string    `json:"way"` // how the approver was known: "link", or "aws" by a signed request
-	// Principal is the ARN that a signed request came from.
+	Way       Way       `json:"way"` // how the approver was known
+	// Principal is the ARN that a signed request came from, or whom a sign-in made known: the issuer, "#" and the subject.
 	Principal string `json:"principal,omitempty"`
 	// SettingsDigest is of the settings by which the decision was taken.
 	SettingsDigest string `json:"settings_digest,omitempty"`

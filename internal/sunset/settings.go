@@ -38,6 +38,16 @@ type Settings struct {
 	OfficeHours   []Window       `json:"office_hours"` // when approvers get messages; empty: always
 	Team          string         `json:"team"`         // address told when nobody else is
 
+	// Owners say whose a user is; the first that fits goes before tags and creators.
+	Owners []OwnerRule `json:"owners,omitempty"`
+	// OwnerDomains are the domains of addresses that owners are told at, and to which a user may be handed over. Empty: any
+	// owner is told, and nobody can hand over.
+	OwnerDomains []string `json:"owner_domains,omitempty"`
+	// SignIn has people sign in before any page; nil: links alone tell who they are.
+	SignIn *IdentityProvider `json:"sign_in,omitempty"`
+	// Messages replace the texts of messages.
+	Messages map[MessageKind]Wording `json:"messages,omitempty"`
+
 	// Accounts may be cleaned up beside the deployment's own.
 	Accounts []MemberAccount `json:"accounts,omitempty"`
 
@@ -266,6 +276,15 @@ func (s Settings) Validate() error {
 	}
 	if field, err := validateAccounts(s.Accounts); err != nil {
 		return bad(field, "%w", err)
+	}
+	if field, err := s.validateOwners(); err != nil {
+		return bad(field, "%w", err)
+	}
+	if field, err := s.SignIn.validate(); err != nil {
+		return bad("sign_in."+field, "%w", err)
+	}
+	if field, err := validateMessages(s.Messages); err != nil {
+		return bad("messages"+field, "%w", err)
 	}
 	if field, err := s.SMTP.validate(); err != nil {
 		return bad("smtp."+field, "%w", err)

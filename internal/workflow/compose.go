@@ -45,6 +45,10 @@ type World struct {
 	Sealer audit.Sealer
 	// StartedBy gives who started an execution; nil: CloudTrail of the account that AWS reaches.
 	StartedBy func(ctx context.Context, execution string, began time.Time) (who string, err error)
+	// SignIn tells who sits at a browser beside the link that they came by; nil: links alone tell.
+	SignIn approval.SignIn
+	// Rescuer carries out a rescue that was asked for on a page; nil: this process does it itself.
+	Rescuer func(context.Context, RescueInput) error
 	// Access is which of a member account's roles this process assumes; empty: what each function needs.
 	Access   sunset.Access
 	Own      []string
@@ -93,5 +97,7 @@ func NewPages(x World) *Workflow {
 		Progress:     x.Progress,
 		StartedBy:    x.StartedBy,
 		Access:       x.Access,
+		SignIn:       x.SignIn,
+		Rescuer:      x.Rescuer,
 	}
 }

@@ -152,7 +152,7 @@ func (w *Workflow) census(ctx context.Context, in Invocation) (Discovery, error)
 	for i := range d.Plan.Entries {
 		e := &d.Plan.Entries[i]
 		e.Class, e.ClassRule = sunset.Classify(e.User, nil)
-		e.Owner, e.CodeManaged = sunset.OwnerOf(e.User), sunset.CodeManaged(e.User.Tags)
+		e.Owner, e.CodeManaged = live.OwnerOf(e.User), sunset.CodeManaged(e.User.Tags)
 		users = append(users, e.User)
 	}
 	for _, x := range live.IdleExemptions(users, now) {

@@ -18,9 +18,12 @@ import (
 
 // Pages is the function approval-web: what approvers open, as an HTTP handler.
 func (w *Workflow) Pages() http.Handler {
-	return approval.NewWeb(w.Desk, func(ctx context.Context, r sunset.ApprovalRequest, _ sunset.Choice) error {
-		return w.deliver(ctx, r.ID)
-	}, w.recordDecision, w.PagesURL)
+	return approval.NewWeb(approval.Pages{
+		Desk: w.Desk, RecordDecision: w.recordDecision, BaseURL: w.PagesURL, SignIn: w.SignIn,
+		OnDecided: func(ctx context.Context, r sunset.ApprovalRequest, _ sunset.Choice) error {
+			return w.deliver(ctx, r.ID)
+		},
+	})
 }
 
 func (w *Workflow) recordDecision(ctx context.Context, r sunset.ApprovalRequest, d sunset.Decision) error {

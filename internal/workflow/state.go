@@ -24,6 +24,9 @@ type RescueInput struct {
 	UserID string `json:"user_id"`
 	By     string `json:"by"`
 	Reason string `json:"reason"`
+	// Way and Principal are how whoever asked on a page was known; empty: an operator's command.
+	Way       sunset.Way `json:"way,omitempty"`
+	Principal string     `json:"principal,omitempty"`
 }
 
 // State is the document that travels through an execution. Each Task owns one key of it, and it carries references:
