@@ -54,7 +54,7 @@ func (o historyOptions) history(ctx context.Context, what string) error {
 		return err
 	}
 	if !o.all {
-		story.Moments = inBrief(story)
+		story.Moments = story.InBrief()
 	}
 	if o.output == "json" {
 		e := json.NewEncoder(o.around.stdout)
@@ -117,38 +117,4 @@ func headline(c workflow.Chronicle) string {
 		return fmt.Sprintf("Case %s of %s in account %s, open: %s.", c.Name, c.Case.UserName, c.Case.Account, c.Case.Stage)
 	}
 	return fmt.Sprintf("Execution %s. It has no row: it began a moment ago, or a newer case of the same user has followed.", c.Name)
-}
-
-// inBrief leaves out what only an auditor wants: states entered without anything said, intents whose outcome is told, and
-// quiet checks and held turns but the last of several in a row.
-func inBrief(c workflow.Chronicle) []workflow.Moment {
-	var out []workflow.Moment
-	repeats := 0
-	for i, m := range c.Moments {
-		last := i == len(c.Moments)-1
-		switch {
-		case strings.HasSuffix(m.Kind, "StateEntered") && !last, m.Kind == "intent" && carriedOut(c.Moments[i+1:]), m.Kind == "snapshot":
-			continue
-		}
-		repeated := (m.Kind == "listened" && !m.Trouble) || m.Kind == "held" || m.Kind == "re-checked"
-		if n := len(out); repeated && n > 0 && out[n-1].Kind == m.Kind && !out[n-1].Trouble {
-			repeats++
-			m.Text = fmt.Sprintf("%s (the last of %d in a row)", strings.TrimSpace(m.Text), repeats+1)
-			out[n-1] = m
-			continue
-		}
-		repeats = 0
-		out = append(out, m)
-	}
-	return out
-}
-
-// carriedOut reports whether what comes next on record is an intent's outcome. One without is where somebody died.
-func carriedOut(next []workflow.Moment) bool {
-	for _, m := range next {
-		if m.From == "evidence" {
-			return m.Kind == "outcome"
-		}
-	}
-	return false
 }

@@ -234,7 +234,8 @@ func TestBriefKeepsWhatWasNotCarriedOut(t *testing.T) {
 	moment := func(kind, from string) workflow.Moment { return workflow.Moment{Kind: kind, From: from, Text: kind} }
 	kinds := func(moments []workflow.Moment) []string {
 		var out []string
-		for _, m := range inBrief(workflow.Chronicle{Moments: moments}) {
+		brief := (workflow.Chronicle{Moments: moments}).InBrief()
+		for _, m := range brief {
 			out = append(out, m.Kind)
 		}
 		return out

@@ -55,6 +55,22 @@ const historyPace = 100 * time.Millisecond
 //
 // Step Functions keeps a history for 90 days after the end; the evidence tells of older ones.
 func (w *Workflow) Chronicle(ctx context.Context, what string) (Chronicle, error) {
+	out, err := w.OnRecord(ctx, what)
+	if err != nil {
+		return out, err
+	}
+	if err := w.executionTells(ctx, &out); err != nil {
+		return out, err
+	}
+	if len(out.Moments) == 0 {
+		return out, sunset.Faultf(sunset.Invalid, "nothing is known of %q", what)
+	}
+	slices.SortStableFunc(out.Moments, func(a, b Moment) int { return a.At.Compare(b.At) })
+	return out, nil
+}
+
+// OnRecord is a Chronicle by the evidence alone: Status and Note are empty, and there may be no moment yet.
+func (w *Workflow) OnRecord(ctx context.Context, what string) (Chronicle, error) {
 	out, err := w.meant(ctx, what)
 	if err != nil {
 		return out, err
@@ -72,12 +88,6 @@ func (w *Workflow) Chronicle(ctx context.Context, what string) (Chronicle, error
 	}
 	if err := w.operationsAround(ctx, cleanup, &out); err != nil {
 		return out, err
-	}
-	if err := w.executionTells(ctx, &out); err != nil {
-		return out, err
-	}
-	if len(out.Moments) == 0 {
-		return out, sunset.Faultf(sunset.Invalid, "nothing is known of %q", what)
 	}
 	slices.SortStableFunc(out.Moments, func(a, b Moment) int { return a.At.Compare(b.At) })
 	return out, nil

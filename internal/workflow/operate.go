@@ -138,21 +138,50 @@ func (w *Workflow) ResumeTurns(ctx context.Context, by, reason string) ([]sunset
 			continue
 		}
 		done[c.CleanupID] = true
-		var held []string
-		for _, x := range holding {
-			if x.CleanupID == c.CleanupID {
-				held = append(held, x.ID)
-			}
-		}
-		if err := w.operated(ctx, "turns-resumed", c.CleanupID, by, fmt.Sprintf("%s let the turns of cleanup %s go on: %s", by, c.CleanupID, reason),
-			map[string]any{"held_by": held}); err != nil {
-			return nil, err
-		}
-		if err := w.Cases.ResumeTurns(ctx, c.CleanupID, by); err != nil {
+		if err := w.resumeTurnsOf(ctx, c.CleanupID, by, reason, heldIn(holding, c.CleanupID)); err != nil {
 			return nil, err
 		}
 	}
 	return holding, nil
+}
+
+// ResumeTurnsOf lets later turns come in one cleanup, for somebody who has looked at the cases that are in seen. It is a
+// Conflict, and nothing is changed, where another case holds turns by now that was not looked at. Where nothing holds them
+// any more there is nothing to do, and done says so.
+func (w *Workflow) ResumeTurnsOf(ctx context.Context, cleanup, by, reason string, seen []string) (done bool, err error) {
+	holding, err := w.Holding(ctx)
+	if err != nil {
+		return false, err
+	}
+	held := heldIn(holding, cleanup)
+	for _, id := range held {
+		if !slices.Contains(seen, id) {
+			return false, sunset.Faultf(sunset.Conflict, "case %s holds the turns of cleanup %s as well by now: look at it first", id, cleanup)
+		}
+	}
+	if len(held) == 0 {
+		return false, nil
+	}
+	return true, w.resumeTurnsOf(ctx, cleanup, by, reason, held)
+}
+
+// heldIn are the ids of those cases that are a cleanup's.
+func heldIn(holding []sunset.Case, cleanup string) []string {
+	var held []string
+	for _, c := range holding {
+		if c.CleanupID == cleanup {
+			held = append(held, c.ID)
+		}
+	}
+	return held
+}
+
+func (w *Workflow) resumeTurnsOf(ctx context.Context, cleanup, by, reason string, held []string) error {
+	if err := w.operated(ctx, "turns-resumed", cleanup, by, fmt.Sprintf("%s let the turns of cleanup %s go on: %s", by, cleanup, reason),
+		map[string]any{"held_by": held}); err != nil {
+		return err
+	}
+	return w.Cases.ResumeTurns(ctx, cleanup, by)
 }
 
 // FindCase gives the newest case of whom is meant: a UserId, a case's id, or a user's name. A name that several users

@@ -73,13 +73,31 @@ type CaseStands struct {
 	Holds bool `json:"holds,omitempty"`
 }
 
+// ToBeDecided is what comes next for a case that people can decide on.
+const ToBeDecided = "to be decided until then"
+
 // Overview reads how everything stands. It changes nothing.
 func (w *Workflow) Overview(ctx context.Context) (Overview, error) {
-	out := Overview{At: w.Clock.Now(), Cleanups: []CleanupStands{}, Open: []CaseStands{}}
+	out, err := w.Watch(ctx)
+	return out.Overview, err
+}
+
+// Watch is an Overview with what a picture of it needs beside.
+type Watch struct {
+	Overview
+	// Settings are today's, and Cases the rows that the overview was made of, ended ones too.
+	Settings sunset.Settings
+	Cases    []sunset.Case
+}
+
+// Watch reads how everything stands. It changes nothing, and asks nothing of the account.
+func (w *Workflow) Watch(ctx context.Context) (Watch, error) {
+	out := Watch{Overview: Overview{At: w.Clock.Now(), Cleanups: []CleanupStands{}, Open: []CaseStands{}}}
 	s, err := w.Settings(ctx)
 	if err != nil {
 		return out, err
 	}
+	out.Settings = s
 	if out.Paused, err = w.Cases.Paused(ctx); err != nil {
 		return out, err
 	}
@@ -91,6 +109,7 @@ func (w *Workflow) Overview(ctx context.Context) (Overview, error) {
 	if err != nil {
 		return out, err
 	}
+	out.Cases = cases
 	pending, err := w.Desk.Pending(ctx)
 	if err != nil {
 		return out, err
@@ -237,7 +256,7 @@ func (l looking) requesting(c sunset.Case, out *CaseStands) {
 		out.Next, out.At, out.Waits = "it ends undecided, and stays disabled", p.Request.Expires, ""
 		return
 	}
-	out.Next, out.At, out.For = "to be decided until then", p.Request.Expires, p.Asked
+	out.Next, out.At, out.For = ToBeDecided, p.Request.Expires, p.Asked
 	switch needed := max(p.Request.Needed, l.settings.ApprovalsNeeded); {
 	case len(p.Asked) == 0:
 		out.Waits = "an approver: nobody who may decide is left, see the settings"
