@@ -1,10 +1,13 @@
 package sunset
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"text/template"
+	"text/template/parse"
 )
 
 // MessageKind is a kind of message to people, whose text settings can replace.
@@ -22,15 +25,24 @@ const (
 	FailedMessage     MessageKind = "failed"      // a case failed
 )
 
+// MessageKinds lists the kinds in the order in which a case sends them.
+func MessageKinds() []MessageKind {
+	return []MessageKind{
+		NoticeMessage, DisabledMessage, LastCallMessage, HandedOverMessage, EndedMessage, WaitingMessage, EscalationMessage, FailedMessage,
+	}
+}
+
 // Wording replaces a message's subject, its text, or both, as Go templates over the fields of its kind.
 type Wording struct {
 	Subject string `json:"subject,omitempty"`
 	Text    string `json:"text,omitempty"`
 }
 
-// MessageFields are the names that a kind's templates may use, as in {{.user}}.
+// MessageFields are the names that a kind's templates may use, as in {{.user}}. Every value is a text, and empty where
+// it isn't known or doesn't apply. "link" is "yes" where a page's address will follow the text, and empty where none
+// does, as in whatever goes to the team.
 func MessageFields() map[MessageKind][]string {
-	about := []string{"user", "user_id", "account", "owner", "last_use", "class"}
+	about := []string{"user", "user_id", "account", "owner", "last_use", "class", "link"}
 	with := func(more ...string) []string { return slices.Concat(about, more) }
 	return map[MessageKind][]string{
 		NoticeMessage:     with("turn", "soak", "keep_tag", "password"),
@@ -39,19 +51,172 @@ func MessageFields() map[MessageKind][]string {
 		EndedMessage:      with("outcome", "reason"),
 		HandedOverMessage: with("by", "stage", "keep_tag"),
 		FailedMessage:     with("reason"),
-		WaitingMessage:    {"count", "users", "new", "next_end"},
+		WaitingMessage:    {"count", "users", "new", "next_end", "link"},
 		EscalationMessage: {"count", "users", "next_end"},
 	}
+}
+
+// MessageExample is what a message of a kind could be about: for previews, and to try replacements on.
+func MessageExample(kind MessageKind) map[string]string {
+	all := map[string]string{
+		"user": "nightly-export", "user_id": "AIDAEXAMPLEUSERID", "account": "111122223333", "owner": "olga@example.com",
+		"last_use": "14 May 2025", "class": string(Programmatic), "link": "yes", "turn": "5 March 2026, 09:00 UTC", "soak": "14 days", "keep_tag": TagKeep,
+		"password":   "Its password is removed when it is disabled and can't be put back: it would need a new one.",
+		"method":     string(InlineDeny),
+		"soak_until": "19 March 2026, 09:00 UTC", "soak_from": "5 March 2026", "expires": "2 April 2026, 09:00 UTC",
+		"lost": "Its password can't be put back.", "heard": "its access key was tried on 9 March 2026", "outcome": string(Deleted),
+		"reason": "nothing needs it", "by": "ben@example.com", "stage": string(Soaking),
+		"count": "2", "new": "1", "next_end": "31 March 2026, 09:00 UTC",
+		"users": "- nightly-export: nothing was heard since 3 March 2026; decide by 31 March 2026, 09:00 UTC\n" +
+			"- old-batch (new): something was heard since 5 March 2026; decide by 2 April 2026, 09:00 UTC",
+	}
+	if kind == EscalationMessage {
+		all["users"] = "- nightly-export: until 31 March 2026, 09:00 UTC; asked: ada@example.com, ben@example.com\n" +
+			"- old-batch: until 2 April 2026, 09:00 UTC; nobody is left who may decide"
+	}
+	if kind == FailedMessage {
+		all["reason"] = "reading user nightly-export: iam:GetUser: AccessDenied"
+	}
+	out := map[string]string{}
+	for _, field := range MessageFields()[kind] {
+		out[field] = all[field]
+	}
+	return out
+}
+
+// MessageTemplate reads a template for a subject or a text of a kind. It may use the kind's fields, conditions and
+// functions. Loops and templates within templates are refused: with one value a field there is nothing to repeat, and
+// what can't loop always ends.
+func MessageTemplate(kind MessageKind, text string) (*template.Template, error) {
+	t, err := template.New(string(kind)).Option("missingkey=zero").Parse(text)
+	if err != nil {
+		// "template: notice:1: unexpected …": which message it is stands before it already.
+		return nil, fmt.Errorf("it is no template: line %s", strings.TrimPrefix(err.Error(), "template: "+string(kind)+":"))
+	}
+	if len(t.Templates()) > 1 {
+		return nil, errors.New("it defines another template, which messages can't")
+	}
+	if t.Tree == nil {
+		return t, nil
+	}
+	return t, checkFields(t.Root, MessageFields()[kind])
+}
+
+// checkFields walks all branches, since trying a template out sees only those that its values lead to.
+func checkFields(node parse.Node, known []string) error {
+	switch n := node.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
+		}
+		for _, x := range n.Nodes {
+			if err := checkFields(x, known); err != nil {
+				return err
+			}
+		}
+	case *parse.ActionNode:
+		return checkFields(n.Pipe, known)
+	case *parse.IfNode:
+		return checkBranches(&n.BranchNode, known)
+	case *parse.WithNode:
+		return checkBranches(&n.BranchNode, known)
+	case *parse.PipeNode:
+		if n == nil {
+			return nil
+		}
+		for _, command := range n.Cmds {
+			for _, x := range command.Args {
+				if err := checkFields(x, known); err != nil {
+					return err
+				}
+			}
+		}
+	case *parse.FieldNode:
+		return checkField(n.Ident, known)
+	case *parse.VariableNode:
+		if n.Ident[0] == "$" {
+			return checkField(n.Ident[1:], known)
+		}
+	case *parse.ChainNode:
+		return fmt.Errorf("%s: a value has no fields of its own", n)
+	case *parse.RangeNode, *parse.TemplateNode, *parse.BreakNode, *parse.ContinueNode:
+		return fmt.Errorf("%s: messages have neither loops nor templates within templates", strings.SplitN(n.String(), "}}", 2)[0]+"}}")
+	}
+	return nil
+}
+
+func checkBranches(n *parse.BranchNode, known []string) error {
+	for _, x := range []parse.Node{n.Pipe, n.List, n.ElseList} {
+		if err := checkFields(x, known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkField(names, known []string) error {
+	switch {
+	case len(names) == 0:
+		return nil
+	case !slices.Contains(known, names[0]):
+		return fmt.Errorf("it has no field %q; there are %s", names[0], strings.Join(known, ", "))
+	case len(names) > 1:
+		return fmt.Errorf("%q has no fields of its own", names[0])
+	}
+	return nil
 }
 
 func validateMessages(messages map[MessageKind]Wording) (field string, err error) {
 	known := MessageFields()
 	for _, kind := range slices.Sorted(maps.Keys(messages)) {
-		if known[kind] == nil {
-			return fmt.Sprintf("[%s]", kind), fmt.Errorf("there is no such message; there are %s", strings.Join(kindNames(known), ", "))
+		wording, field := messages[kind], fmt.Sprintf("[%s]", kind)
+		switch {
+		case known[kind] == nil:
+			return field, fmt.Errorf("there is no such message; there are %s", strings.Join(kindNames(known), ", "))
+		case wording == Wording{}:
+			return field, errors.New("it must say subject or text")
+		case strings.ContainsAny(wording.Subject, "\r\n"):
+			return field + ".subject", errors.New("a subject is one line")
+		}
+		for _, part := range []struct{ name, text string }{{"subject", wording.Subject}, {"text", wording.Text}} {
+			if part.text == "" {
+				continue
+			}
+			if err := tryOut(kind, part.text); err != nil {
+				return field + "." + part.name, err
+			}
 		}
 	}
 	return "", nil
+}
+
+// tryOut fills a template with an example, and with nothing, so that what would break while somebody is to be told
+// breaks when the settings are read.
+func tryOut(kind MessageKind, text string) error {
+	t, err := MessageTemplate(kind, text)
+	if err != nil {
+		return err
+	}
+	var out strings.Builder
+	if err := t.Execute(&strings.Builder{}, map[string]string{}); err != nil {
+		return fmt.Errorf("it can't be filled in where nothing is known: %s", reasonOf(err))
+	}
+	if err := t.Execute(&out, MessageExample(kind)); err != nil {
+		return fmt.Errorf("it can't be filled in: %s", reasonOf(err))
+	}
+	if strings.TrimSpace(out.String()) == "" {
+		return errors.New("it prints nothing")
+	}
+	return nil
+}
+
+// reasonOf leaves out where in the template it was: `template: notice:1:2: executing "notice" at <.user.x>: why`.
+func reasonOf(err error) string {
+	_, why, found := strings.Cut(err.Error(), " at ")
+	if !found {
+		return err.Error()
+	}
+	return why
 }
 
 func kindNames(known map[MessageKind][]string) []string {
