@@ -15,6 +15,7 @@ type verifier struct {
 	checkpoints []*sealedFile[checkpoint] // by day
 	keys        map[string]PublicKey      // by fingerprint: those trusted, or else those in the evidence
 	strict      bool                      // whether keys are trusted
+	only        string                    // the one cleanup that the files are of; empty: they are all that there is
 	// counted is where the newest checkpoint, that of the day until, says that the chains ended.
 	counted  map[string]chainEnd
 	until    string
@@ -63,28 +64,33 @@ func (v *verifier) readAll(dir fs.FS) error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case at.chain != "":
-			v.addRecord(at.chain, file, at.seq, body)
-		case at.manifest != "":
-			m := readSealed[manifest](v, "manifest", file, body)
-			if m.ok && m.body.CleanupID != at.manifest {
-				v.bad(file, 0, "the manifest is of cleanup %s", m.body.CleanupID)
-				m.ok = false
-			}
-			v.manifests[at.manifest] = m
-		case at.checkpoint != "":
-			c := readSealed[checkpoint](v, "checkpoint", file, body)
-			if c.ok && c.body.Day != at.checkpoint {
-				v.bad(file, 0, "the checkpoint is of %s", c.body.Day)
-				c.ok = false
-			}
-			v.checkpoints = append(v.checkpoints, c)
-		default:
-			v.addKey(at.key, file, body)
-		}
+		v.addFile(at, file, body)
 		return nil
 	})
+}
+
+// addFile takes a file that belongs to the evidence.
+func (v *verifier) addFile(at place, file string, body []byte) {
+	switch {
+	case at.chain != "":
+		v.addRecord(at.chain, file, at.seq, body)
+	case at.manifest != "":
+		m := readSealed[manifest](v, "manifest", file, body)
+		if m.ok && m.body.CleanupID != at.manifest {
+			v.bad(file, 0, "the manifest is of cleanup %s", m.body.CleanupID)
+			m.ok = false
+		}
+		v.manifests[at.manifest] = m
+	case at.checkpoint != "":
+		c := readSealed[checkpoint](v, "checkpoint", file, body)
+		if c.ok && c.body.Day != at.checkpoint {
+			v.bad(file, 0, "the checkpoint is of %s", c.body.Day)
+			c.ok = false
+		}
+		v.checkpoints = append(v.checkpoints, c)
+	default:
+		v.addKey(at.key, file, body)
+	}
 }
 
 func (v *verifier) addRecord(name, file string, n int, body []byte) {

@@ -45,6 +45,11 @@ func Verify(dir fs.FS, trusted ...PublicKey) (Report, error) {
 	if err := v.readAll(dir); err != nil {
 		return Report{}, sunset.Faultf(sunset.Invalid, "reading the evidence: %w", err)
 	}
+	v.check()
+	return v.report(), nil
+}
+
+func (v *verifier) check() {
 	v.checkSeals()
 	for _, name := range v.names() {
 		v.checkChain(v.chains[name])
@@ -53,5 +58,4 @@ func Verify(dir fs.FS, trusted ...PublicKey) (Report, error) {
 	for _, id := range v.cleanups() {
 		v.checkCleanup(id)
 	}
-	return v.report(), nil
 }

@@ -7,10 +7,15 @@ func (v *verifier) checkCheckpoints() {
 		if !c.ok {
 			continue
 		}
-		v.checkPrevious(i)
+		if v.only == "" {
+			v.checkPrevious(i)
+		}
 		v.checkManifests(c, told)
 		v.until = c.body.Day
 		for _, p := range c.body.Problems {
+			if at, _ := placeOf(p.File); !v.about(at) {
+				continue
+			}
 			v.noted = append(v.noted, Problem{File: c.file, Text: "on that day " + p.File + " was bad: " + p.Text})
 		}
 		listed := map[string]bool{}
@@ -26,6 +31,9 @@ func (v *verifier) checkCheckpoints() {
 				v.bad(c.file, 0, "it counts %d records of %s", end.Count, end.Chain)
 			}
 			listed[end.Chain] = true
+			if !v.about(place{chain: end.Chain}) {
+				continue
+			}
 			// Most chains have not moved since the checkpoint before, and a broken one is told once.
 			if end.Count > 0 && end.chainEnd != was && !bad[end.Chain] {
 				before := len(v.problems)
@@ -70,7 +78,7 @@ func (v *verifier) checkManifests(c *sealedFile[checkpoint], told map[string]boo
 	for file, hash := range c.body.Manifests {
 		at, _ := placeOf(file)
 		m := v.manifests[at.manifest]
-		if m != nil && m.hash == hash || told[file] {
+		if m != nil && m.hash == hash || told[file] || !v.about(at) {
 			continue
 		}
 		told[file] = true

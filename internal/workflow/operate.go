@@ -19,7 +19,7 @@ import (
 )
 
 // operations is the chain of what people did to the deployment rather than to one case.
-const operations = "account/operations"
+const operations = audit.Operations
 
 // StartCleanup starts a cleanup by name and gives its execution's ARN. It is an Invalid fault where the name or the
 // request can't be, by today's settings, and a Conflict where a cleanup of that name was started before: names are not
