@@ -101,6 +101,23 @@ test-emulators: $(EMULATORS)/.made $(VALIDATOR)/.made ## the product on emulated
 	IAM_SUNSET_ASL_VALIDATOR=$(CURDIR)/$(VALIDATOR)/node_modules/.bin/asl-validator \
 	go test -count=1 -tags emulators -parallel 8 -timeout 10m $(EMULATED)
 
+# What finds barriers in pages has a directory of its own as well.
+AXE := bin/axe
+
+$(AXE)/.made: tests/browser/package.json tests/browser/package-lock.json
+	rm -rf $(AXE)
+	mkdir -p $(AXE)
+	cp $^ $(AXE)
+	cd $(AXE) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	touch $@
+
+.PHONY: test-browser
+test-browser: $(AXE)/.made ## the pages in a real browser; needs Chromium, Node and, once, npm
+	@command -v chromium >/dev/null || { echo "make test-browser needs Chromium: apt-get install chromium" >&2; exit 1; }
+	go vet -tags browser ./tests/browser
+	go tool staticcheck -tags browser ./tests/browser
+	IAM_SUNSET_AXE=$(CURDIR)/$(AXE)/node_modules/axe-core/axe.min.js go test -count=1 -tags browser -timeout 10m ./tests/browser
+
 # The tools that it is compared with, in an environment of their own.
 PEERS := bin/peers
 
