@@ -2,7 +2,10 @@ package main
 
 import "github.com/spf13/cobra"
 
-func auditCommand() *cobra.Command {
+func auditCommand(around surroundings) *cobra.Command {
+	if around.reach.station == nil {
+		around.reach = deployment(around.clock)
+	}
 	cmd := &cobra.Command{
 		Use:     "audit",
 		Short:   "Work with the evidence that cleanups leave",
@@ -10,6 +13,6 @@ func auditCommand() *cobra.Command {
 		Args:    func(cmd *cobra.Command, args []string) error { return knownCommand(cmd, args) },
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(auditVerifyCommand())
+	cmd.AddCommand(auditVerifyCommand(), auditExportCommand(around))
 	return cmd
 }

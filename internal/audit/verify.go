@@ -25,6 +25,10 @@ type Report struct {
 	Noted []Problem
 	// Problems are in order of file and number; none means that the evidence holds.
 	Problems []Problem
+	// VerifyPart alone gives what the manifest counts, nil where it does not hold, and what documents the records name.
+	Discovered int
+	Outcomes   map[sunset.Outcome]int
+	Documents  []Document
 }
 
 // Problem is one thing that is wrong.

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"bytes"
+	"encoding/json"
 	"iter"
 	"slices"
 	"strings"
@@ -63,7 +65,19 @@ func VerifyPart(cleanup string, files iter.Seq2[string, []byte], trusted ...Publ
 	if c := v.chains[Operations]; c != nil {
 		v.goesOn(c, 0)
 	}
-	return v.report()
+	r := v.report()
+	if m := v.manifests[cleanup]; m != nil && m.ok {
+		r.Discovered, r.Outcomes = m.body.Discovered, m.body.Outcomes
+	}
+	for _, name := range v.names() {
+		for _, e := range v.chains[name].entries {
+			if d, ok := DocumentOf(e.Record); ok {
+				d.File, d.Seq = e.file, e.seq
+				r.Documents = append(r.Documents, d)
+			}
+		}
+	}
+	return r
 }
 
 // checkKeys makes sure that the keys which come along are those that the seals name, and no others.
@@ -96,4 +110,43 @@ func (v *verifier) checkKeys(files iter.Seq2[string, []byte]) {
 func RecordAt(file string) (chain string, seq int, ok bool) {
 	at, belongs := placeOf(file)
 	return at.chain, at.seq, belongs && at.chain != ""
+}
+
+// Document is an object beside the evidence that a record names with its SHA-256.
+type Document struct {
+	Key, SHA256 string
+	// Users is how many users the record counts in a plan; 0 for other documents.
+	Users int
+	// File and Seq are the record's.
+	File string
+	Seq  int
+}
+
+// DocumentOf gives the document that a record names: the plan, a case's file, a user's snapshot.
+func DocumentOf(r Record) (Document, bool) {
+	var data struct {
+		Plan     string `json:"plan"`
+		CaseFile string `json:"case_file"`
+		Snapshot string `json:"snapshot"`
+		SHA256   string `json:"sha256"`
+		Users    int    `json:"users"`
+	}
+	if r.Kind != "plan" && r.Kind != "claimed" && r.Kind != "snapshot" || json.Unmarshal(r.Data, &data) != nil {
+		return Document{}, false
+	}
+	key := map[string]string{"plan": data.Plan, "claimed": data.CaseFile, "snapshot": data.Snapshot}[r.Kind]
+	return Document{Key: key, SHA256: data.SHA256, Users: data.Users}, key != ""
+}
+
+// SealedBy is the fingerprint of the key that a manifest or checkpoint says to be sealed by; empty where it says none.
+// It proves nothing.
+func SealedBy(body []byte) string {
+	line, _, _ := bytes.Cut(body, []byte("\n"))
+	var says struct {
+		SealedBy string `json:"sealed_by"`
+	}
+	if json.Unmarshal(line, &says) != nil || !validHash(says.SealedBy) {
+		return ""
+	}
+	return says.SealedBy
 }
