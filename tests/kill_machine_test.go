@@ -203,7 +203,9 @@ func (l mortalMail) Send(_ context.Context, msg approval.Message) error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.mail = append(l.mail, msg)
-		if msg.Link != "" {
+		if msg.ForOwner() {
+			l.ways = append(l.ways, msg.Link)
+		} else if msg.Link != "" {
 			l.links = append(l.links, msg.Link)
 			l.clock.AfterFunc(l.clock.Now().Add(time.Hour), func() { l.visitUntilHeard(msg, 1) })
 		}

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,7 +56,8 @@ type world struct {
 	mu       sync.Mutex
 	settings sunset.Settings
 	mail     []approval.Message
-	links    []string
+	links    []string // approvers'
+	ways     []string // owners' links
 	// people answer announcements: what each approver does with each request; "" leaves it alone.
 	people map[string]func(sunset.ApprovalRequest) sunset.Choice
 	// invoked, where set, is told of every call of a function.
@@ -231,7 +233,9 @@ func (w *world) Send(_ context.Context, m approval.Message) error {
 		}
 	}
 	w.mail = append(w.mail, m)
-	if m.Link != "" {
+	if m.ForOwner() {
+		w.ways = append(w.ways, m.Link)
+	} else if m.Link != "" {
 		w.links = append(w.links, m.Link)
 		if decide := w.people[m.To]; decide != nil {
 			w.clock.AfterFunc(w.clock.Now().Add(time.Hour), func() { w.visit(m.To, m.Link, decide) })
@@ -380,7 +384,7 @@ func (w *world) proven() audit.Report {
 func (w *world) noSecrets() {
 	w.t.Helper()
 	var secrets []string
-	for _, link := range w.links {
+	for _, link := range slices.Concat(w.links, w.ways) {
 		secrets = append(secrets, link[strings.LastIndex(link, "/")+1:])
 	}
 	text := w.log.String()

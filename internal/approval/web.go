@@ -28,6 +28,8 @@ type Pages struct {
 	// only logged, since the decision is stored and Undelivered tells of it. Both meet the same decision again when a form
 	// is sent again, and must bear that.
 	OnDecided func(context.Context, sunset.ApprovalRequest, sunset.Choice) error
+	// Owners is what the owners' pages work with.
+	Owners Owners
 	// BaseURL is what links begin with, as people's browsers see it.
 	BaseURL string
 	// SignIn tells who sits at the browser; nil: links alone tell.
@@ -72,6 +74,7 @@ func NewWeb(p Pages) http.Handler {
 	mux.HandleFunc("GET /a/{link}", w.inbox)
 	mux.HandleFunc("GET /a/{link}/{request}", w.show)
 	mux.HandleFunc("POST /a/{link}/{request}", w.decide)
+	w.ownerRoutes(mux, p.Owners)
 	mux.HandleFunc("GET /style.css", w.style)
 	mux.HandleFunc("/", w.nothing)
 	return guarded(sameSite.Handler(mux))

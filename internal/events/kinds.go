@@ -44,13 +44,17 @@ var told = map[string]telling{
 	"requested": {"Approval Requested", []string{"digest", "disturbed", "needed"}},
 	"announced": {"Approval Announced", nil},
 	"decision":  {"Decided", []string{"choice", "reason", "digest", "way", "settings_digest"}},
+	// its owner
+	"owner-told":   {"Owner Told", []string{"to", "message"}},
+	"handed-over":  {"Handed Over", []string{"from", "to", "way"}},
+	"owner-agreed": {"Owner Agreed", []string{"way"}},
 	// its end
 	"deleting":         {"Deleting", []string{"digest", "cloudtrail_until", "not_covered", "settings_digest", "resumed"}},
 	"deleted":          {"Deleted", []string{"outcome"}},
 	"deletion-refused": {"Deletion Refused", []string{"refusals", "next", "forged_decisions"}},
 	"restored":         {"Restored", []string{"outcome", "differences", "lost"}},
 	"restore-refused":  {"Restore Refused", nil},
-	"rescue":           {"Rescue Asked", []string{"reason"}},
+	"rescue":           {"Rescue Asked", []string{"reason", "way"}},
 	"new-password":     {"New Password Made", nil},
 	"redriven":         {"Redriven", []string{"next"}},
 	// what operators did

@@ -99,3 +99,8 @@ type OwnerWord struct {
 	HandedBy string    `json:"handed_by,omitempty"`
 	HandedAt time.Time `json:"handed_at,omitzero"`
 }
+
+// Former reports whether email has handed the case over, so that somebody else is its owner now.
+func (w OwnerWord) Former(email string) bool {
+	return w.Owner.Email != "" && !strings.EqualFold(w.Owner.Email, email)
+}

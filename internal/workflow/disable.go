@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/iam-sunset/iam-sunset/internal/letters"
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
@@ -245,10 +246,9 @@ func (w *Workflow) snapshotAndQuarantine(ctx context.Context, c sunset.Case, fil
 		map[string]any{"quarantine": q, "soak_until": until}); err != nil {
 		return c, err
 	}
-	text := fmt.Sprintf("The IAM user %s in account %s was disabled (%s). If something of yours stopped working, tag the user %s or tell your "+
-		"security team: it can be put back as it was. Until %s every attempt to use it is noticed. %s",
-		c.UserName, c.Account, q.Method, sunset.TagKeep, until.Format(time.DateOnly), q.Lost)
-	if err := w.tell(ctx, c, ownerOr(file.Entry.Owner), fmt.Sprintf("IAM user %s was disabled", c.UserName), text); err != nil {
+	if err := w.tellOwner(ctx, c, file, s, sunset.DisabledMessage, "", map[string]string{
+		"method": string(q.Method), "soak_until": letters.When(until), "lost": q.Lost, "password": passwordLoss(snap.User, q.Method, true),
+	}); err != nil {
 		return c, err
 	}
 	return w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {

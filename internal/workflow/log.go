@@ -3,10 +3,12 @@ package workflow
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/audit"
+	"github.com/iam-sunset/iam-sunset/internal/letters"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -138,24 +140,33 @@ func (w *Workflow) tellEnd(ctx context.Context, c sunset.Case) error {
 	if _, err := load(ctx, w.Objects, caseFileKey(c.ID), &file); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("The IAM user %s in account %s was %s. %s", c.UserName, c.Account, c.Outcome, c.Reason)
-	if c.Outcome == sunset.Failed {
-		text = fmt.Sprintf("The case of the IAM user %s in account %s failed, and its record says how the user stands. %s", c.UserName, c.Account, c.Reason)
+	owner, err := w.ownersAddress(ctx, c, file, s)
+	if err != nil {
+		return err
 	}
-	to := []string{ownerOr(file.Entry.Owner)}
+	kind := sunset.EndedMessage
+	to := []string{owner}
+	if c.Outcome == sunset.Failed {
+		kind = sunset.FailedMessage
+	}
 	if c.Outcome == sunset.Failed || c.Outcome == sunset.Lapsed {
 		to = append(to, approval.Team)
 		for _, a := range s.Approvers {
 			to = append(to, a.Email)
 		}
 	}
+	fields := aboutCase(c, file)
+	fields["outcome"], fields["reason"] = string(c.Outcome), strings.TrimRight(c.Reason, ". ")
+	letter := letters.Write(kind, s.Messages, fields)
 	told := map[string]bool{}
 	for _, address := range to {
 		if told[address] {
 			continue
 		}
 		told[address] = true
-		if err := w.tell(ctx, c, address, fmt.Sprintf("IAM user %s: %s", c.UserName, c.Outcome), text); err != nil {
+		// No link: those of before lead to the page that says how it ended, and from where a user that was left disabled can be
+		// had back.
+		if err := w.tell(ctx, c, address, letter.Subject, letter.Text); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/iam-sunset/iam-sunset/internal/awsfault"
+	"github.com/iam-sunset/iam-sunset/internal/letters"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -93,7 +94,8 @@ func (w *Workflow) OpenCases(ctx context.Context, in Invocation) (Opening, error
 // openCase claims one user and starts its case. It gives an empty case where another one on the user is open: the user
 // is kept then.
 func (w *Workflow) openCase(ctx context.Context, c sunset.Case, file caseFile, s sunset.Settings) (sunset.Case, error) {
-	if _, err := keep(ctx, w.Objects, caseFileKey(c.ID), &file); err != nil {
+	digest, err := keep(ctx, w.Objects, caseFileKey(c.ID), &file)
+	if err != nil {
 		return sunset.Case{}, err
 	}
 	row, claimed, err := w.Cases.Claim(ctx, c)
@@ -106,7 +108,7 @@ func (w *Workflow) openCase(ctx context.Context, c sunset.Case, file caseFile, s
 	}
 	if err := w.recordCase(ctx, row, "claimed", "iam-sunset", "claimed",
 		fmt.Sprintf("%s was claimed for this case; its turn to be disabled is %s.", row.UserName, row.Turn.Format(time.RFC3339)),
-		map[string]any{"turn": row.Turn, "entry": file.Entry, "settings_digest": s.Digest()}); err != nil {
+		map[string]any{"turn": row.Turn, "entry": file.Entry, "settings_digest": s.Digest(), "case_file": caseFileKey(c.ID), "sha256": digest}); err != nil {
 		return sunset.Case{}, err
 	}
 	input, err := json.Marshal(map[string]any{"case": CaseInput{ID: row.ID, UserID: row.UserID, CleanupID: row.CleanupID, TurnAt: row.Turn}})
@@ -137,8 +139,11 @@ func (w *Workflow) executionARN(name string) string {
 }
 
 func (w *Workflow) tellNotice(ctx context.Context, c sunset.Case, file caseFile, s sunset.Settings) error {
-	text := fmt.Sprintf("The IAM user %s in account %s looks unused: its last use that AWS knows of was %s. It will be disabled on %s, "+
-		"listened to for %s, and then deleted if an approver says so. Nothing has been changed yet. To keep it, tag the user %s, "+
-		"or tell your security team.", c.UserName, c.Account, file.Entry.User.LastUse().Format(time.DateOnly), c.Turn.Format("2006-01-02 15:04 MST"), s.Soak, sunset.TagKeep)
-	return w.tell(ctx, c, ownerOr(file.Entry.Owner), fmt.Sprintf("IAM user %s will be disabled on %s", c.UserName, c.Turn.Format(time.DateOnly)), text)
+	method := sunset.InlineDeny
+	if s.Disable == sunset.ByDeactivation {
+		method = sunset.Deactivation
+	}
+	return w.tellOwner(ctx, c, file, s, sunset.NoticeMessage, "", map[string]string{
+		"turn": letters.When(c.Turn), "soak": letters.Span(s.Soak), "password": passwordLoss(file.Entry.User, method, false),
+	})
 }

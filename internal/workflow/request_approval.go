@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/iam-sunset/iam-sunset/internal/letters"
 	"github.com/iam-sunset/iam-sunset/internal/ownership"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/trail"
@@ -109,9 +110,23 @@ func (w *Workflow) RequestApproval(ctx context.Context, in Invocation) (Requeste
 		}
 		return Requested{}, nothingToDecide(c)
 	}
-	return Requested{RequestID: request.ID}, w.recordCase(ctx, c, "requested", "iam-sunset", "requested/"+request.ID,
+	if err := w.recordCase(ctx, c, "requested", "iam-sunset", "requested/"+request.ID,
 		fmt.Sprintf("The approvers are asked about %s until %s.", c.UserName, request.Expires.Format(time.RFC3339)),
-		map[string]any{"request": request.ID, "digest": request.Digest, "facts": request.Facts, "disturbed": request.Disturbed, "needed": request.Needed, "gaps": gaps})
+		map[string]any{"request": request.ID, "digest": request.Digest, "facts": request.Facts, "disturbed": request.Disturbed, "needed": request.Needed, "gaps": gaps}); err != nil {
+		return Requested{}, err
+	}
+	// From here on it may be deleted any time: the last call.
+	return Requested{RequestID: request.ID}, w.tellOwner(ctx, c, file, s, sunset.LastCallMessage, fmt.Sprintf("/%d", request.Round), map[string]string{
+		"expires": letters.When(request.Expires), "soak_from": letters.Day(c.SoakFrom), "heard": heardOf(signals), "password": passwordLoss(snap.User, "", false),
+	})
+}
+
+// heardOf is what was heard first, for people, and empty where nothing was.
+func heardOf(signals []sunset.Signal) string {
+	if len(signals) == 0 {
+		return ""
+	}
+	return signals[0].Detail + " on " + letters.Day(signals[0].At)
 }
 
 // nothingToDecide has the execution go on at once: the restore finds out what became of the case.

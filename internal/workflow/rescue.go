@@ -9,19 +9,25 @@ import (
 
 // Rescue gives a disabled user back at once, because a person asks: it is stored first, so that of rescue and deletion
 // one wins, then carried out here and now. The execution finds out when it next wakes; one that waits
-// for its approvers is woken by reconcile, within the hour.
+// for its approvers is woken by the page that was asked on, or by reconcile, within the hour.
 //
 // A case that expired or failed and left its user disabled is rescued in the same way. It is a Conflict fault where the
 // deletion has begun, or where the case left nothing to give back, and NotReady where the rescue is stored, so that no
 // deletion gets past it, but somebody else is changing the user at this moment.
 func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error {
-	c, err := w.Cases.Rescue(ctx, userID, sunset.Rescue{By: by, Reason: reason, At: w.Clock.Now()})
+	return w.RescueAsked(ctx, RescueInput{UserID: userID, By: by, Reason: reason})
+}
+
+// RescueAsked is Rescue, with the way by which whoever asked on a page was known.
+func (w *Workflow) RescueAsked(ctx context.Context, in RescueInput) error {
+	userID := in.UserID
+	c, err := w.Cases.Rescue(ctx, userID, sunset.Rescue{By: in.By, Reason: in.Reason, At: w.Clock.Now(), Way: in.Way, Principal: in.Principal})
 	if err != nil {
 		return err
 	}
 	// The first wish stands, and a second try records that one.
 	if err := w.recordCase(ctx, c, "rescue", c.Rescue.By, "rescue", fmt.Sprintf("%s asked to have %s back: %s", c.Rescue.By, c.UserName, c.Rescue.Reason),
-		map[string]any{"reason": c.Rescue.Reason}); err != nil {
+		rescueData(*c.Rescue)); err != nil {
 		return err
 	}
 	if !c.Changed {
@@ -56,13 +62,25 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 		return nil
 	}
 	// No execution is left that would say how the case ended now.
-	if c, err = w.Cases.Get(ctx, userID); err != nil || c.Outcome != sunset.Rescued && c.Outcome != sunset.Skipped {
-		return err
+	if c, err = w.Cases.Get(ctx, userID); err != nil || c.Logged || c.Outcome != sunset.Rescued && c.Outcome != sunset.Skipped {
+		return err // an earlier try has said it
 	}
 	if err := w.recordClosed(ctx, c); err != nil {
 		return err
 	}
 	return w.tellEnd(ctx, c)
+}
+
+// rescueData is what a rescue's record tells machines.
+func rescueData(r sunset.Rescue) map[string]any {
+	data := map[string]any{"reason": r.Reason}
+	if r.Way != "" {
+		data["way"] = r.Way
+	}
+	if r.Principal != "" {
+		data["principal"] = r.Principal
+	}
+	return data
 }
 
 // whyRescued is the reason for which a rescued user goes back, as a sentence.

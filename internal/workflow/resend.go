@@ -113,10 +113,15 @@ func (w *Workflow) publishAgain(ctx context.Context, e eventRef, chains map[stri
 // sendAgain sends the message of u, or gives it up where it is too old. nil means that it is over, and on record.
 func (w *Workflow) sendAgain(ctx context.Context, u unsent) error {
 	kind, text := "message-sent", "The message %q to %s was sent at last."
-	if err := w.Messenger.Send(ctx, *u.Message); err != nil {
-		if w.Clock.Now().Sub(u.Since) < giveUpAfter {
+	err := w.send(ctx, u)
+	switch {
+	case err == nil && u.Told != "":
+		if err := w.recordOwnerTold(ctx, u); err != nil || u.firstTry() {
 			return err
 		}
+	case err != nil && w.Clock.Now().Sub(u.Since) < giveUpAfter:
+		return err
+	case err != nil:
 		kind, text = "message-given-up", "The message %q to %s could not be sent for a week and is given up."
 	}
 	r := audit.Record{

@@ -13,7 +13,7 @@ import (
 // An operator's rescue comes here too, so that operators need no right to change users themselves.
 func (w *Workflow) Restore(ctx context.Context, in Invocation) (Restoration, error) {
 	if in.Rescue != nil {
-		return Restoration{Status: "restored", Reason: in.Rescue.Reason}, w.Rescue(ctx, in.Rescue.UserID, in.Rescue.By, in.Rescue.Reason)
+		return Restoration{Status: "restored", Reason: in.Rescue.Reason}, w.RescueAsked(ctx, *in.Rescue)
 	}
 	c, err := w.caseOf(ctx, in)
 	if err != nil {

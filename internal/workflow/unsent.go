@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
@@ -13,17 +14,26 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
-// unsent is the row of a message or an event that did not get out. A message has no link: announcements, the only ones
-// with a link, are made anew instead.
+// unsent is the row of a message or an event that did not get out. A message has no link: announcements are made anew
+// instead, and an owner's message gets another link with each try.
 type unsent struct {
 	Message *approval.Message `json:"message,omitempty"`
-	Case    sunset.Case       `json:"case,omitzero"` // whom the message is about; ids and name only
+	// Owner says that the message goes to a case's owner, with a link. Told is what is put on record once an owner's message,
+	// or the one to the team in its stead, is sent: its kind, and what tells apart those of one kind.
+	Owner bool        `json:"owner,omitempty"`
+	Told  string      `json:"told,omitempty"`
+	Case  sunset.Case `json:"case,omitzero"` // whom the message is about; ids and name only
 	// Event is the record that was to be published, by chain and number.
 	Event *eventRef `json:"event,omitempty"`
 	Since time.Time `json:"since"`
 	Why   string    `json:"why"`
 	// Over says that it was sent since, or given up. No more than that is kept of it then.
 	Over bool `json:"over,omitempty"`
+}
+
+// firstTry reports whether a message was left for the next round by a page, so that nobody has failed to send it before.
+func (u unsent) firstTry() bool {
+	return strings.HasPrefix(u.Told, string(sunset.HandedOverMessage)+"/")
 }
 
 type eventRef struct {
@@ -40,6 +50,9 @@ func (u unsent) key() string {
 	} else {
 		// With its text: two messages of one subject are two.
 		id = "message/" + u.Case.ID + "/" + u.Message.To + "/" + u.Message.Subject + "/" + u.Message.Text
+		if u.Told != "" {
+			id += "/" + u.Told
+		}
 	}
 	return unsentPrefix + hashOf([]byte(id))
 }
@@ -71,14 +84,6 @@ func chainAbout(c sunset.Case) string {
 		return sunset.CleanupChain(c.CleanupID)
 	}
 	return "account/messages"
-}
-
-// ownerOr is whom to tell about a user: its owner, or else the team.
-func ownerOr(o sunset.Owner) string {
-	if o.Email != "" {
-		return o.Email
-	}
-	return approval.Team
 }
 
 // publish tells the world outside of a record. The record is what counts: an event that can't be published fails

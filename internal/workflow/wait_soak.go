@@ -320,7 +320,15 @@ func (w *Workflow) tellDisturbed(ctx context.Context, c sunset.Case) error {
 	text := fmt.Sprintf("Somebody or something still tries to use the disabled IAM user %s in account %s: %s. It stays disabled until an approver "+
 		"decides, because a stolen key must not switch itself back on. If it is yours, tag the user %s or tell your security team.",
 		c.UserName, c.Account, c.Signals[0].Detail, sunset.TagKeep)
-	for _, to := range slices.Compact([]string{ownerOr(file.Entry.Owner), approval.Team}) {
+	s, err := w.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	owner, err := w.ownersAddress(ctx, c, file, s)
+	if err != nil {
+		return err
+	}
+	for _, to := range slices.Compact([]string{owner, approval.Team}) {
 		if err := w.tell(ctx, c, to, fmt.Sprintf("IAM user %s: its soak was disturbed", c.UserName), text); err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ type postbox struct {
 func (p *postbox) Send(_ context.Context, m approval.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m.Link != "" {
+	if m.Link != "" && !m.ForOwner() {
 		p.last = m.Link
 	}
 	return nil
