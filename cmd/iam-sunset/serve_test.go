@@ -107,7 +107,7 @@ func becomes(ts *testscript.TestScript, _ bool, args []string) {
 var (
 	linkInMail = regexp.MustCompile(`(?m)^(http://\S+/a/\S+?)\r?$`)
 	caseOnPage = regexp.MustCompile(`href="(/a/[^"]+/[^"]+)"`)
-	digestIn   = regexp.MustCompile(`name="digest" value="([^"]+)"`)
+	digestIn   = regexp.MustCompile(`name="digest[^"]*" value="([^"]+)"`)
 )
 
 // decide DIR CHOICE waits for a message with a link in DIR, opens it, and decides on everything there.

@@ -72,16 +72,16 @@ type api struct {
 // those of the pages.
 //
 // identify tells whose signature AWS has checked on a request; nothing in the request itself is believed. The settings'
-// principals say which approver that is: see sunset.Settings.ActingAs. onDecided and recordDecision are as in NewWeb.
+// principals say which approver that is: see sunset.Settings.ActingAs. onDecided, recordDecision and log are as in Pages.
 func NewAPI(desk *Desk, identify func(*http.Request) (arn string, ok bool), onDecided func(context.Context, sunset.ApprovalRequest, sunset.Choice) error,
-	recordDecision func(context.Context, sunset.ApprovalRequest, sunset.Decision) error,
+	recordDecision func(context.Context, sunset.ApprovalRequest, sunset.Decision) error, log *slog.Logger,
 ) http.Handler {
-	a := &api{web: &web{desk: desk, onDecided: onDecided, recordDecision: recordDecision}, identify: identify}
+	a := &api{web: &web{desk: desk, onDecided: onDecided, recordDecision: recordDecision, log: heard(log)}, identify: identify}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+RequestsPath, a.requests)
 	mux.HandleFunc("POST "+DecisionsPath, a.decide)
 	mux.HandleFunc("/", func(rw http.ResponseWriter, r *http.Request) {
-		say(rw, r, http.StatusNotFound, Refused{sunset.Invalid, "there is nothing here: " + r.Method + " " + r.URL.Path})
+		a.say(rw, r, http.StatusNotFound, Refused{sunset.Invalid, "there is nothing here: " + r.Method + " " + r.URL.Path})
 	})
 	return guarded(mux)
 }
@@ -122,7 +122,7 @@ func (a *api) requests(rw http.ResponseWriter, r *http.Request) {
 			asked.Request.Facts, asked.Request.Shown = sunset.Facts{}, sunset.Shown{}
 			out.Requests = append(out.Requests, asked)
 		}
-		say(rw, r, http.StatusOK, out)
+		a.say(rw, r, http.StatusOK, out)
 		return
 	}
 	slices.Sort(cases)
@@ -142,7 +142,7 @@ func (a *api) requests(rw http.ResponseWriter, r *http.Request) {
 		}
 		out.Requests = append(out.Requests, a.asked(item))
 	}
-	say(rw, r, http.StatusOK, out)
+	a.say(rw, r, http.StatusOK, out)
 }
 
 // asked is an item without what is nobody's business outside.
@@ -192,15 +192,15 @@ func (a *api) decide(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := a.recordDecision(ctx, request, decision); err != nil {
-		slog.ErrorContext(ctx, "a decision is stored but not on record", "request", request.ID, "approver", who.Email, "error", err)
-		say(rw, r, http.StatusServiceUnavailable, Refused{sunset.Unavailable, "your decision is stored, but could not be put on record yet; send the same one once more in a minute"})
+		a.log.ErrorContext(ctx, "a decision is stored but not on record", "request", request.ID, "approver", who.Email, "error", err)
+		a.say(rw, r, http.StatusServiceUnavailable, Refused{sunset.Unavailable, "your decision is stored, but could not be put on record yet; send the same one once more in a minute"})
 		return
 	}
 	if outcome != "" {
 		a.answer(ctx, request.ID)
 	}
 	decision.MAC = nil
-	say(rw, r, http.StatusOK, Decided{Decision: decision, Outcome: outcome})
+	a.say(rw, r, http.StatusOK, Decided{Decision: decision, Outcome: outcome})
 }
 
 // readDeciding reads the body strictly: a field that is not known may be one that somebody relies on.
@@ -233,23 +233,23 @@ func (a *api) refuse(rw http.ResponseWriter, r *http.Request, err error) {
 			sunset.Conflict: http.StatusConflict, sunset.AccessDenied: http.StatusForbidden, sunset.Invalid: http.StatusBadRequest,
 		}[fault.Kind]
 		if status != 0 {
-			say(rw, r, status, Refused{fault.Kind, fault.Error()})
+			a.say(rw, r, status, Refused{fault.Kind, fault.Error()})
 			return
 		}
 	}
-	slog.ErrorContext(r.Context(), "a call of the approval API failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	a.log.ErrorContext(r.Context(), "a call of the approval API failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	if sunset.KindOf(err).Passing() {
-		say(rw, r, http.StatusServiceUnavailable, Refused{sunset.Unavailable, "this can't be done right now; try again in a minute"})
+		a.say(rw, r, http.StatusServiceUnavailable, Refused{sunset.Unavailable, "this can't be done right now; try again in a minute"})
 		return
 	}
-	say(rw, r, http.StatusInternalServerError, Refused{sunset.Internal, "something went wrong on the approval service's side; its log says what"})
+	a.say(rw, r, http.StatusInternalServerError, Refused{sunset.Internal, "something went wrong on the approval service's side; its log says what"})
 }
 
-func say(rw http.ResponseWriter, r *http.Request, status int, body any) {
+func (a *api) say(rw http.ResponseWriter, r *http.Request, status int, body any) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(status)
 	if err := json.NewEncoder(rw).Encode(body); err != nil {
-		slog.WarnContext(r.Context(), "an answer of the approval API did not get through", "error", err)
+		a.log.WarnContext(r.Context(), "an answer of the approval API did not get through", "error", err)
 	}
 }
 

@@ -29,7 +29,7 @@ func newCounter(t *testing.T, needed int) *counter {
 	c.handler = approval.NewAPI(c.Desk, func(r *http.Request) (string, bool) {
 		arn := r.Header.Get("Proven")
 		return arn, arn != ""
-	}, c.onDecided, c.onRecord)
+	}, c.onDecided, c.onRecord, nil)
 	return c
 }
 

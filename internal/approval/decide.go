@@ -82,6 +82,11 @@ func (d *Desk) decisions(ctx context.Context, r sunset.ApprovalRequest) (valid [
 	if err != nil {
 		return nil, 0, fmt.Errorf("listing the decisions on request %s: %w", r.ID, err)
 	}
+	return d.checked(ctx, r, rows)
+}
+
+// checked tells the decisions on r whose MAC holds from the others, among rows that are stored on it.
+func (d *Desk) checked(ctx context.Context, r sunset.ApprovalRequest, rows []store.Row) (valid []sunset.Decision, forged int, err error) {
 	for _, row := range rows {
 		var dec sunset.Decision
 		holds := json.Unmarshal(row.Body, &dec) == nil

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -22,8 +24,13 @@ type Item struct {
 // inboxClosed is how many ended requests an inbox shows; the records hold all of them.
 const inboxClosed = 50
 
+// checksAtOnce is how many decisions are checked at a time: where the key is in KMS, each is a call.
+const checksAtOnce = 16
+
 // Inbox gives what an approver has before them: open requests, the oldest first, then the latest that were decided or
 // ran out. It is an AccessDenied fault if today's settings don't name the approver.
+//
+// The store is asked twice, however many there are. Decisions are checked on the requests that are given, and on no others.
 func (d *Desk) Inbox(ctx context.Context, email string) ([]Item, error) {
 	s, err := d.approverSettings(ctx, email)
 	if err != nil {
@@ -33,6 +40,56 @@ func (d *Desk) Inbox(ctx context.Context, email string) ([]Item, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.itemsOf(ctx, latestFirst(all), email, s)
+}
+
+// Items gives those requests of ids that there are, by their ids, as an approver finds them; faults are those of Inbox.
+func (d *Desk) Items(ctx context.Context, email string, ids []string) (map[string]Item, error) {
+	s, err := d.approverSettings(ctx, email)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := d.requests(ctx, func(r sunset.ApprovalRequest) bool { return slices.Contains(ids, r.ID) })
+	if err != nil {
+		return nil, err
+	}
+	items, err := d.itemsOf(ctx, wanted, email, s)
+	out := map[string]Item{}
+	for _, item := range items {
+		out[item.Request.ID] = item
+	}
+	return out, err
+}
+
+// itemsOf reads the decisions on many requests at once.
+func (d *Desk) itemsOf(ctx context.Context, requests []sunset.ApprovalRequest, email string, s sunset.Settings) ([]Item, error) {
+	rows, err := d.rows.List(ctx, "decision/")
+	if err != nil {
+		return nil, fmt.Errorf("listing decisions: %w", err)
+	}
+	stored := map[string][]store.Row{}
+	for _, row := range rows {
+		id, _, _ := strings.Cut(strings.TrimPrefix(row.Key, "decision/"), "/")
+		stored[id] = append(stored[id], row)
+	}
+	items := make([]Item, len(requests))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(checksAtOnce)
+	for i, r := range requests {
+		group.Go(func() error {
+			valid, forged, err := d.checked(ctx, r, stored[r.ID])
+			items[i] = itemOf(r, email, s, valid, forged)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+// latestFirst gives the open requests, the oldest first, then the last few that ended.
+func latestFirst(all []sunset.ApprovalRequest) []sunset.ApprovalRequest {
 	var open, closed []sunset.ApprovalRequest
 	for _, r := range all {
 		if r.State == sunset.RequestOpen {
@@ -49,15 +106,7 @@ func (d *Desk) Inbox(ctx context.Context, email string) ([]Item, error) {
 	}
 	slices.SortFunc(open, byTime)
 	slices.SortFunc(closed, func(a, b sunset.ApprovalRequest) int { return byTime(b, a) })
-	var items []Item
-	for _, r := range append(open, closed[:min(len(closed), inboxClosed)]...) {
-		item, err := d.item(ctx, r, email, s)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, item)
-	}
-	return items, nil
+	return append(open, closed[:min(len(closed), inboxClosed)]...)
 }
 
 // Item gives one request as an approver finds it; faults are those of Request and Inbox.
@@ -78,6 +127,10 @@ func (d *Desk) item(ctx context.Context, r sunset.ApprovalRequest, email string,
 	if err != nil {
 		return Item{}, err
 	}
+	return itemOf(r, email, s, valid, forged), nil
+}
+
+func itemOf(r sunset.ApprovalRequest, email string, s sunset.Settings, valid []sunset.Decision, forged int) Item {
 	slices.SortStableFunc(valid, func(a, b sunset.Decision) int { return a.At.Compare(b.At) })
 	item := Item{Request: r, Forged: forged, Barred: r.Barred(s, email)}
 	for _, dec := range valid {
@@ -87,7 +140,7 @@ func (d *Desk) item(ctx context.Context, r sunset.ApprovalRequest, email string,
 			item.Others = append(item.Others, dec)
 		}
 	}
-	return item, nil
+	return item
 }
 
 func (d *Desk) approverSettings(ctx context.Context, email string) (sunset.Settings, error) {
@@ -99,78 +152,4 @@ func (d *Desk) approverSettings(ctx context.Context, email string) (sunset.Setti
 		return s, sunset.Faultf(sunset.AccessDenied, "%s is not an approver in today's settings", email)
 	}
 	return s, nil
-}
-
-// Waiting is an approver whose word on a request is still asked for.
-type Waiting struct {
-	Request  sunset.ApprovalRequest
-	Approver string
-	// Announced is when the approver was last told, and zero if never.
-	Announced time.Time
-}
-
-// announced is the row that says when an approver was last told.
-type announced struct {
-	At time.Time `json:"at"`
-}
-
-// Waiting lists, request by request, every approver who may decide and has not, told or not: whom to remind.
-func (d *Desk) Waiting(ctx context.Context) ([]Waiting, error) {
-	s, err := d.settings(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading who may approve: %w", err)
-	}
-	open, err := d.OpenRequests(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now := d.clock.Now()
-	var out []Waiting
-	for _, r := range open {
-		if !now.Before(r.Expires) {
-			continue
-		}
-		valid, _, err := d.decisions(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range s.Approvers {
-			if r.Barred(s, a.Email) != "" ||
-				slices.ContainsFunc(valid, func(dec sunset.Decision) bool { return strings.EqualFold(dec.Approver, a.Email) }) {
-				continue
-			}
-			told, err := list[announced](ctx, d.rows, announcedKey(r.ID, a.Email))
-			if err != nil {
-				return nil, fmt.Errorf("reading who was told of request %s: %w", r.ID, err)
-			}
-			w := Waiting{Request: r, Approver: a.Email}
-			if len(told) > 0 {
-				w.Announced = told[0].At
-			}
-			out = append(out, w)
-		}
-	}
-	return out, nil
-}
-
-// Unannounced lists those of Waiting who were never told.
-func (d *Desk) Unannounced(ctx context.Context) ([]Waiting, error) {
-	all, err := d.Waiting(ctx)
-	return slices.DeleteFunc(all, func(w Waiting) bool { return !w.Announced.IsZero() }), err
-}
-
-// MarkAnnounced says that an approver was told of a request just now, for the first time or again.
-func (d *Desk) MarkAnnounced(ctx context.Context, requestID, email string) error {
-	at := d.clock.Now().UTC()
-	_, err := change(ctx, d.rows, announcedKey(requestID, email), func(a *announced) bool {
-		if !at.After(a.At) {
-			return false
-		}
-		a.At = at
-		return true
-	})
-	if err != nil {
-		return fmt.Errorf("marking that %s was told of request %s: %w", email, requestID, err)
-	}
-	return nil
 }

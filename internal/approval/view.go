@@ -5,9 +5,8 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"log/slog"
 	"net/http"
-	"slices"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -25,14 +24,19 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"word":   word,
 	"choice": choiceLabel,
+	"way":    WayLabel,
+	"day":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
+	"join":   func(all []string) string { return strings.Join(all, ", ") },
 }).ParseFS(pages, "page/*.html"))
 
 // page renders aside, so that an error half-way shows no half page.
 func (w *web) page(rw http.ResponseWriter, r *http.Request, status int, name string, view any) {
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, name, view); err != nil {
-		slog.ErrorContext(r.Context(), "a page can't be rendered", "page", name, "error", err)
-		http.Error(rw, "Something went wrong on our side. Please tell the security team.", http.StatusInternalServerError)
+		w.log.ErrorContext(r.Context(), "a page can't be rendered", "page", name, "error", err)
+		rw.Header().Set("Content-Type", "text/plain; charset=utf-8") // http.Error would take away that nothing may be kept
+		rw.WriteHeader(http.StatusInternalServerError)
+		_, _ = rw.Write([]byte(wentWrong + "\n"))
 		return
 	}
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -43,6 +47,7 @@ func (w *web) page(rw http.ResponseWriter, r *http.Request, status int, name str
 type messagePage struct {
 	place
 	Title, Text string
+	Case        string // where the case is, if the message is about one
 }
 
 func (w *web) message(rw http.ResponseWriter, r *http.Request, status int, text string) {
@@ -57,53 +62,11 @@ func (w *web) message(rw http.ResponseWriter, r *http.Request, status int, text 
 	if status == http.StatusNotFound {
 		at.Inbox = "" // a wrong link leads nowhere
 	}
-	w.page(rw, r, status, "message", messagePage{place: at, Title: title, Text: text})
-}
-
-type inboxPage struct {
-	place
-	Title, Email string
-	Receipt      *Item
-	Open, Closed []row
-}
-
-// row is a line of the inbox.
-type row struct {
-	Item
-	Address string
-	Status  string // what became of it, or what it waits for
-	Mood    string // a class of the stylesheet: ask, quiet, alarm
-}
-
-func inboxView(at place, email string, items []Item, done string, now time.Time) inboxPage {
-	p := inboxPage{place: at, Title: "Your decisions", Email: email}
-	for _, item := range items {
-		r := item.Request
-		line := row{Item: item, Address: at.Inbox + "/" + r.ID}
-		line.Status, line.Mood = standing(item, now)
-		if r.State == sunset.RequestOpen {
-			p.Open = append(p.Open, line)
-		} else {
-			p.Closed = append(p.Closed, line)
-		}
-		if r.ID == done && item.Mine != nil {
-			p.Receipt = &item
-		}
+	page := messagePage{place: at, Title: title, Text: text}
+	if id := r.PathValue("request"); status == http.StatusConflict && id != "" {
+		page.Case = at.Inbox + "/" + url.PathEscape(id)
 	}
-	// What waits for this approver's own word comes first.
-	slices.SortStableFunc(p.Open, func(a, b row) int {
-		rank := map[string]int{"ask": 0, "alarm": 0}
-		_, first := rank[a.Mood]
-		_, second := rank[b.Mood]
-		switch {
-		case first == second:
-			return 0
-		case first:
-			return -1
-		}
-		return 1
-	})
-	return p
+	w.page(rw, r, status, "message", page)
 }
 
 // standing says in a few words how a request stands for one approver.

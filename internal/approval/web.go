@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 
 	"github.com/iam-sunset/iam-sunset/internal/look"
@@ -15,8 +15,11 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
-// maxForm is how many bytes of a form are read.
-const maxForm = 64 << 10
+// How many bytes are read of a form on one case, and of one on many: two hundred cases and a reason for each, in any script.
+const (
+	maxForm     = 64 << 10
+	maxManyForm = 3 << 20
+)
 
 // Pages are what people's pages work with.
 type Pages struct {
@@ -34,11 +37,13 @@ type Pages struct {
 	BaseURL string
 	// SignIn tells who sits at the browser; nil: links alone tell.
 	SignIn SignIn
+	// Log hears what fails; nil: nobody does.
+	Log *slog.Logger
 }
 
 // SignIn tells who sits at the browser, beside the link that they came by. answered says that it has answered the request
 // itself: it sends whoever opens a page to sign in, and tells whoever sends a form that they have to. Nobody known and
-// nothing answered means that today's settings ask for no sign-in.
+// nothing answered means that today's settings ask for no sign-in. Everything below /sign-in/ is its own to answer.
 type SignIn func(rw http.ResponseWriter, r *http.Request) (who Known, answered bool)
 
 // Known is somebody whom a sign-in has made known. The zero value is nobody.
@@ -53,13 +58,20 @@ type web struct {
 	onDecided      func(context.Context, sunset.ApprovalRequest, sunset.Choice) error
 	recordDecision func(context.Context, sunset.ApprovalRequest, sunset.Decision) error
 	signIn         SignIn
+	log            *slog.Logger
 	prefix         string // the path under which BaseURL puts everything
 }
 
-// NewWeb serves the approvers' pages: an inbox at /a/{link}, a case at /a/{link}/{request}, whose form is posted back to
-// it with the fields choice, reason and digest. GET and HEAD change nothing.
+// NewWeb serves the approvers' pages. GET and HEAD change nothing, and neither does the review.
+//
+//	GET  /a/{link}                        the inbox: ?q= &show= &class= &sort= &from=
+//	GET  /a/{link}/{request}              one case
+//	POST /a/{link}/review                 names the users before anything is decided: choice.ID and digest.ID for each
+//	POST /a/{link}/decide                 decides them: also reason, for all, and reason.ID
+//	POST /a/{link}/{request}              decides one: choice, reason, digest
+//	GET  /a/{link}/{request}/receipt      the approver's own decision, to be kept; receipt.txt as a file
 func NewWeb(p Pages) http.Handler {
-	w := &web{desk: p.Desk, onDecided: p.OnDecided, recordDecision: p.RecordDecision, signIn: p.SignIn}
+	w := &web{desk: p.Desk, onDecided: p.OnDecided, recordDecision: p.RecordDecision, signIn: p.SignIn, log: heard(p.Log)}
 	sameSite := http.NewCrossOriginProtection()
 	if u, err := url.Parse(p.BaseURL); err == nil && u.Host != "" {
 		w.prefix = strings.TrimSuffix(u.EscapedPath(), "/")
@@ -73,11 +85,36 @@ func NewWeb(p Pages) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /a/{link}", w.inbox)
 	mux.HandleFunc("GET /a/{link}/{request}", w.show)
+	mux.HandleFunc("POST /a/{link}/review", w.review)
+	mux.HandleFunc("POST /a/{link}/decide", w.decideMany)
 	mux.HandleFunc("POST /a/{link}/{request}", w.decide)
+	mux.HandleFunc("GET /a/{link}/{request}/receipt", w.receipt)
+	mux.HandleFunc("GET /a/{link}/{request}/receipt.txt", w.receiptFile)
 	w.ownerRoutes(mux, p.Owners)
 	mux.HandleFunc("GET /style.css", w.style)
+	mux.HandleFunc("/sign-in/", w.signingIn)
 	mux.HandleFunc("/", w.nothing)
-	return guarded(sameSite.Handler(mux))
+	return guarded(w.upright(sameSite.Handler(mux)))
+}
+
+func heard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}
+
+// upright answers where a handler panics: a connection that is cut says nothing, and may be tried again for ever.
+func (w *web) upright(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				w.log.ErrorContext(r.Context(), "an approval page panicked", "method", r.Method, "panic", p, "stack", string(debug.Stack()))
+				w.message(rw, r, http.StatusInternalServerError, wentWrong)
+			}
+		}()
+		next.ServeHTTP(rw, r)
+	})
 }
 
 // guarded sets what every answer carries. No script runs, no other site may frame, feed or be fed by a page, and no
@@ -89,6 +126,10 @@ func guarded(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 		next.ServeHTTP(rw, r)
 	})
 }
@@ -98,104 +139,85 @@ func (w *web) style(rw http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(rw, look.CSS()) // whoever is gone needs no style
 }
 
+// signingIn is where people come back to from signing in, and sign out: the sign-in answers it.
+func (w *web) signingIn(rw http.ResponseWriter, r *http.Request) {
+	if w.signIn != nil {
+		if _, answered := w.signIn(rw, r); answered {
+			return
+		}
+	}
+	w.nothing(rw, r)
+}
+
 func (w *web) nothing(rw http.ResponseWriter, r *http.Request) {
 	w.message(rw, r, http.StatusNotFound, "There is nothing here. Links end after a while: open the latest message that you got, or ask the security team for a new link.")
 }
 
-func (w *web) inbox(rw http.ResponseWriter, r *http.Request) {
+// visitor is who came, by link and, where settings ask for it, by sign-in.
+type visitor struct {
+	Email string
+	Known Known
+}
+
+// way is how the visitor was known.
+func (v visitor) way() sunset.Way {
+	if v.Known.Email != "" {
+		return sunset.WaySignIn
+	}
+	return sunset.WayLink
+}
+
+// visitor tells who came. Where ok is false, everything has been answered. The link is looked up first, so that a wrong one
+// sends nobody to sign in.
+func (w *web) visitor(rw http.ResponseWriter, r *http.Request) (v visitor, ok bool) {
 	email, err := w.desk.Approver(r.Context(), r.PathValue("link"))
 	if err != nil {
 		w.fail(rw, r, err)
+		return v, false
+	}
+	v.Email = email
+	if w.signIn == nil {
+		return v, true
+	}
+	who, answered := w.signIn(rw, r)
+	switch {
+	case answered:
+		return v, false
+	case who.Email != "" && !strings.EqualFold(who.Email, email):
+		w.message(rw, r, http.StatusForbidden, "You are signed in as somebody else than this link is for. Nothing was decided. Sign in as yourself, or open the link that was sent to you.")
+		return v, false
+	}
+	v.Known = who
+	return v, true
+}
+
+func (w *web) inbox(rw http.ResponseWriter, r *http.Request) {
+	who, ok := w.visitor(rw, r)
+	if !ok {
 		return
 	}
-	items, err := w.desk.Inbox(r.Context(), email)
+	items, err := w.desk.Inbox(r.Context(), who.Email)
 	if err != nil {
 		w.fail(rw, r, err)
 		return
 	}
-	w.page(rw, r, http.StatusOK, "inbox", inboxView(w.place(r), email, items, r.URL.Query().Get("done"), w.desk.clock.Now()))
+	w.page(rw, r, http.StatusOK, "inbox", inboxView(w.place(r), who.Email, items, r.URL.Query(), w.desk.clock.Now()))
 }
 
 func (w *web) show(rw http.ResponseWriter, r *http.Request) {
-	item, email, err := w.item(r)
+	who, ok := w.visitor(rw, r)
+	if !ok {
+		return
+	}
+	item, err := w.desk.Item(r.Context(), who.Email, r.PathValue("request"))
 	if err != nil {
 		w.fail(rw, r, err)
 		return
 	}
-	w.page(rw, r, http.StatusOK, "case", caseView(w.place(r), email, item, w.desk.clock.Now()))
+	w.page(rw, r, http.StatusOK, "case", w.caseOf(r.Context(), w.place(r), who, item))
 }
 
-func (w *web) item(r *http.Request) (Item, string, error) {
-	email, err := w.desk.Approver(r.Context(), r.PathValue("link"))
-	if err != nil {
-		return Item{}, "", err
-	}
-	item, err := w.desk.Item(r.Context(), email, r.PathValue("request"))
-	return item, email, err
-}
-
-func (w *web) decide(rw http.ResponseWriter, r *http.Request) {
-	item, email, err := w.item(r)
-	if err != nil {
-		w.fail(rw, r, err)
-		return
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		w.message(rw, r, http.StatusUnsupportedMediaType, "Only the form on the case's page decides. Nothing was decided.")
-		return
-	}
-	r.Body = http.MaxBytesReader(rw, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			w.message(rw, r, http.StatusRequestEntityTooLarge, "That was too long. Nothing was decided: go back and write a shorter reason.")
-			return
-		}
-		w.message(rw, r, http.StatusBadRequest, "The form could not be read. Nothing was decided: go back and send it again.")
-		return
-	}
-	for _, field := range []string{"choice", "reason", "digest"} {
-		if len(r.PostForm[field]) != 1 {
-			w.message(rw, r, http.StatusBadRequest, map[string]string{
-				"choice": "Nothing was chosen, and so nothing was decided. Go back and choose one.",
-				"reason": "There is no reason, and so nothing was decided. Go back and write why.",
-				"digest": "The form was not complete. Nothing was decided: go back to the case and decide there.",
-			}[field])
-			return
-		}
-	}
-
-	// Whoever closes the page now has decided all the same.
-	ctx := context.WithoutCancel(r.Context())
-	decision, tally, err := w.desk.Decide(ctx, sunset.Decision{
-		RequestID: item.Request.ID, Digest: r.PostForm.Get("digest"), Approver: email,
-		Choice: sunset.Choice(r.PostForm.Get("choice")), Reason: r.PostForm.Get("reason"), Way: sunset.WayLink,
-	})
-	if err != nil {
-		w.fail(rw, r, err)
-		return
-	}
-	if err := w.recordDecision(ctx, item.Request, decision); err != nil {
-		slog.ErrorContext(ctx, "a decision is stored but not on record", "request", item.Request.ID, "approver", email, "error", err)
-		w.message(rw, r, http.StatusServiceUnavailable, "Your decision is stored, but could not be put on record yet. Please go back and send the same form once more in a minute.")
-		return
-	}
-	if tally != "" {
-		w.answer(ctx, item.Request.ID)
-	}
-	at := w.place(r)
-	http.Redirect(rw, r, at.Inbox+"?done="+url.QueryEscape(item.Request.ID), http.StatusSeeOther)
-}
-
-// answer hands a decided request on. Whatever fails here is made up for by whoever asks Undelivered next.
-func (w *web) answer(ctx context.Context, requestID string) {
-	waits, ok, err := w.desk.Delivery(ctx, requestID)
-	if err == nil && ok {
-		err = w.onDecided(ctx, waits.Request, waits.Choice)
-	}
-	if err != nil {
-		slog.WarnContext(ctx, "a decision is stored and not delivered yet", "request", requestID, "error", err)
-	}
-}
+const wentWrong = "Something went wrong on our side. Please try again later, or tell the security team."
 
 // fail tells an error. Only faults made for the approver are shown; what lies under anything else (keys, addresses of
 // services) is for the log. No message holds the link.
@@ -213,12 +235,12 @@ func (w *web) fail(rw http.ResponseWriter, r *http.Request, err error) {
 			return
 		}
 	}
-	slog.ErrorContext(r.Context(), "an approval page failed", "method", r.Method, "error", err)
+	w.log.ErrorContext(r.Context(), "an approval page failed", "method", r.Method, "error", err)
 	if sunset.KindOf(err).Passing() {
 		w.message(rw, r, http.StatusServiceUnavailable, "This can't be done right now. Please try again in a minute.")
 		return
 	}
-	w.message(rw, r, http.StatusInternalServerError, "Something went wrong on our side. Please try again later, or tell the security team.")
+	w.message(rw, r, http.StatusInternalServerError, wentWrong)
 }
 
 // place is where a page stands, as the browser sees it.

@@ -27,6 +27,7 @@ type site struct {
 	url     string
 	handler http.Handler
 	client  *http.Client
+	logged  journal
 
 	seen      sync.Mutex
 	recorded  []sunset.Decision
@@ -38,12 +39,39 @@ type site struct {
 func newSite(t *testing.T, needed int) *site {
 	t.Helper()
 	s := &site{office: newOffice(t, needed)}
-	s.handler = approval.NewWeb(approval.Pages{Desk: s.Desk, OnDecided: s.onDecided, RecordDecision: s.onRecord, BaseURL: "https://approve.example.com"})
+	s.serve(t, nil)
+	return s
+}
+
+// serve has the site be served anew, with a sign-in where one is given.
+func (s *site) serve(t *testing.T, signIn approval.SignIn) {
+	t.Helper()
+	s.handler = approval.NewWeb(approval.Pages{
+		Desk: s.Desk, OnDecided: s.onDecided, RecordDecision: s.onRecord, BaseURL: "https://approve.example.com", SignIn: signIn,
+		Log: slog.New(slog.NewTextHandler(&s.logged, nil)),
+	})
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	s.url, s.client = server.URL, server.Client()
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return s
+}
+
+// journal is a log that many may write.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(b)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 func (s *site) onDecided(ctx context.Context, r sunset.ApprovalRequest, c sunset.Choice) error {
@@ -135,7 +163,7 @@ func TestInboxAndCaseShowEverything(t *testing.T) {
 	quiet := s.open(t, asking("ci-old"), "token")
 	loud := s.open(t, disturbed(asking("ci-loud")), "token")
 	_, text = s.get(t, "/a/"+link)
-	for _, want := range []string{"ci-old", "ci-loud", "ci user", "build-team@example.com", "Waiting since", "2 Nov 2026, 09:00 UTC", "16 Nov 2026", "Something was heard while it was disabled", "/a/" + link + "/" + quiet.ID} {
+	for _, want := range []string{"ci-old", "ci-loud", "ci user", "build-team@example.com", "waiting since 2 Nov 2026", "decide by 16 Nov 2026", "last use 2 Mar 2026", "named by arn:aws:s3:::artifacts", "Something was heard while it was disabled", "/a/" + link + "/" + quiet.ID} {
 		require.Contains(t, text, want)
 	}
 
@@ -150,7 +178,7 @@ func TestInboxAndCaseShowEverything(t *testing.T) {
 		"arn:aws:s3:::artifacts", "its bucket policy lets the user read", "informing", // references
 		"Membership of group", "builders", "Virtual MFA device", "ReadOnlyAccess", "upload", // what goes
 		"Nobody can set the same one", "What other policies grant", // what stays gone
-		"Nobody yet", `value="delete"`, `value="keep"`, `value="soak-again"`, `name="digest" value="` + quiet.Digest + `"`,
+		"Nobody yet", `value="delete"`, `value="keep"`, `value="soak-again"`, `name="digest.` + quiet.ID + `" value="` + quiet.Digest + `"`,
 	} {
 		require.Contains(t, text, want)
 	}
@@ -343,7 +371,7 @@ func TestRefusedPosts(t *testing.T) {
 		"a strange choice": {form: func(f url.Values) { f.Set("choice", "burn") }, status: 400},
 		"no reason":        {form: func(f url.Values) { f.Set("reason", "  ") }, status: 400, says: "Reason: write why"},
 		"no digest":        {form: func(f url.Values) { f.Del("digest") }, status: 400},
-		"a moved digest":   {form: func(f url.Values) { f.Set("digest", strings.Repeat("0", 64)) }, status: 409, says: "have changed"},
+		"a moved digest":   {form: func(f url.Values) { f.Set("digest", strings.Repeat("0", 64)) }, status: 409, says: "have moved"},
 		"broken encoding":  {body: "choice=%zz", status: 400},
 		"too long":         {form: func(f url.Values) { f.Set("reason", strings.Repeat("x", 70_000)) }, status: 413},
 		"a long reason":    {form: func(f url.Values) { f.Set("reason", strings.Repeat("x", 1001)) }, status: 400},
@@ -515,11 +543,6 @@ func TestHostileNamesStayText(t *testing.T) {
 }
 
 func TestLinksReachNeitherLogsNorMessages(t *testing.T) {
-	var logged bytes.Buffer
-	was := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
-	t.Cleanup(func() { slog.SetDefault(was) })
-
 	s := newSite(t, 1)
 	link := s.link(t, ada)
 	r := s.open(t, asking("ci-old"), "token")
@@ -538,9 +561,9 @@ func TestLinksReachNeitherLogsNorMessages(t *testing.T) {
 	status, text := s.get(t, "/a/"+link)
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.Contains(t, text, "Something went wrong on our side")
-	require.Contains(t, logged.String(), "disk full")
-	require.Contains(t, logged.String(), "an approval page failed")
-	require.NotContains(t, logged.String(), link)
+	require.Contains(t, s.logged.String(), "disk full")
+	require.Contains(t, s.logged.String(), "an approval page failed")
+	require.NotContains(t, s.logged.String(), link)
 	_, err := s.Approver(t.Context(), link)
 	require.NotContains(t, err.Error(), link)
 }

@@ -13,5 +13,5 @@ import (
 func (w *Workflow) API(identify func(*http.Request) (arn string, ok bool)) http.Handler {
 	return approval.NewAPI(w.Desk, identify, func(ctx context.Context, r sunset.ApprovalRequest, _ sunset.Choice) error {
 		return w.deliver(ctx, r.ID)
-	}, w.recordDecision)
+	}, w.recordDecision, w.Log)
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
-// Pages is the function approval-web: what approvers open, as an HTTP handler.
+// Pages is the function approval-web: what approvers and owners open, as an HTTP handler.
 func (w *Workflow) Pages() http.Handler {
 	return approval.NewWeb(approval.Pages{
-		Desk: w.Desk, RecordDecision: w.recordDecision, Owners: w.owners(), BaseURL: w.PagesURL, SignIn: w.SignIn,
+		Desk: w.Desk, RecordDecision: w.recordDecision, Owners: w.owners(), BaseURL: w.PagesURL, SignIn: w.SignIn, Log: w.Log,
 		OnDecided: func(ctx context.Context, r sunset.ApprovalRequest, _ sunset.Choice) error {
 			return w.deliver(ctx, r.ID)
 		},
