@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
@@ -44,30 +43,6 @@ func header(name string, size int64) *tar.Header {
 type packed struct {
 	name string
 	body []byte
-}
-
-// readFile reads the container at path. An Invalid fault says that it is no bundle, or too large; damage that it was one.
-func readFile(path string, max limits) ([]packed, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening the bundle: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("opening the bundle: %w", err)
-	case !info.Mode().IsRegular():
-		return nil, sunset.Faultf(sunset.Invalid, "%s is no bundle: it is not a file", path)
-	}
-	files, err := unpack(f, max)
-	if errors.As(err, &damage{}) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return files, nil
 }
 
 // unpack reads a container. It takes nothing but what pack writes: a second gzip stream, a tar header of another form, or

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -25,10 +27,31 @@ func Open(path string) (*Bundle, error) {
 	return b, nil
 }
 
-// read reads what can be read of a bundle, and says what is wrong with the container and the index. An error says that it
-// is no bundle at all.
+// read is readFrom of the file at path.
 func read(path string) (*Bundle, []audit.Problem, error) {
-	files, err := readFile(path, most())
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the bundle: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("opening the bundle: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, nil, sunset.Faultf(sunset.Invalid, "%s is no bundle: it is not a file", path)
+	}
+	b, problems, err := readFrom(f, most())
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, problems, nil
+}
+
+// readFrom reads what can be read of a bundle, and says what is wrong with the container and the index. An Invalid fault
+// says that it is no bundle at all, or too large.
+func readFrom(r io.Reader, max limits) (*Bundle, []audit.Problem, error) {
+	files, err := unpack(r, max)
 	if broken := (damage{}); errors.As(err, &broken) {
 		return &Bundle{}, []audit.Problem{{File: ".", Text: broken.text}}, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -27,6 +28,15 @@ func Verify(path string, trusted ...audit.PublicKey) (Report, error) {
 	b, problems, err := read(path)
 	if err != nil {
 		return Report{}, err
+	}
+	return b.verify(problems, trusted), nil
+}
+
+// VerifyFrom is Verify of what r gives.
+func VerifyFrom(r io.Reader, trusted ...audit.PublicKey) (Report, error) {
+	b, problems, err := readFrom(r, most())
+	if err != nil {
+		return Report{}, fmt.Errorf("reading the bundle: %w", err)
 	}
 	return b.verify(problems, trusted), nil
 }
