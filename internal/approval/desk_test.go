@@ -355,12 +355,23 @@ func TestLinksMadeOrMovedInTheStoreDontOpen(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrMissing)
 }
 
-func TestAnnouncementKeepsTheLinkApart(t *testing.T) {
-	link := approval.LinkURL("https://approve.example.com/", "s3cret")
-	require.Equal(t, "https://approve.example.com/a/s3cret", link)
-	m := approval.Announcement(ada, link, []sunset.ApprovalRequest{asking("one"), disturbed(asking("two"))})
-	require.Equal(t, link, m.Link)
-	require.NotContains(t, m.Text+m.Subject, "s3cret")
-	require.Contains(t, m.Subject, "2 unused IAM users")
-	require.Contains(t, m.Text, "two: something was heard")
+func TestALinksAddress(t *testing.T) {
+	require.Equal(t, "https://approve.example.com/a/s3cret", approval.LinkURL("https://approve.example.com/", "s3cret"))
+}
+
+// When somebody was last told of anything stays known when what they were told of is decided.
+func TestWhenSomebodyWasLastTold(t *testing.T) {
+	o := newOffice(t, 1)
+	for _, who := range []string{ada, approval.Team} {
+		at, err := o.LastTold(t.Context(), who)
+		require.NoError(t, err)
+		require.Zero(t, at)
+		require.NoError(t, o.MarkTold(t.Context(), strings.ToUpper(who)))
+		at, err = o.LastTold(t.Context(), who)
+		require.NoError(t, err)
+		require.Equal(t, start, at)
+	}
+	at, err := o.LastTold(t.Context(), ben)
+	require.NoError(t, err)
+	require.Zero(t, at)
 }

@@ -41,9 +41,11 @@ var told = map[string]telling{
 	"soak-again": {"Soak Begun Again", nil},
 	"gone":       {"User Gone", nil},
 	// its approval: the request's id, which leads to its pages, stays in the record
-	"requested": {"Approval Requested", []string{"digest", "disturbed", "needed"}},
-	"announced": {"Approval Announced", nil},
-	"decision":  {"Decided", []string{"choice", "reason", "digest", "way", "settings_digest"}},
+	"requested":   {"Approval Requested", []string{"digest", "disturbed", "needed"}},
+	"announced":   {"Approval Announced", nil},
+	"escalated":   {"Approval Escalated", []string{"expires", "waiting_for", "allowed", "needed"}},
+	"facts-moved": {"Facts Moved", []string{"signals"}},
+	"decision":    {"Decided", []string{"choice", "reason", "digest", "way", "settings_digest"}},
 	// its owner
 	"owner-told":   {"Owner Told", []string{"to", "message"}},
 	"handed-over":  {"Handed Over", []string{"from", "to", "way"}},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/letters"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -37,12 +38,11 @@ func (r *Rehearsal) write(ctx context.Context) error {
 
 func (r *Rehearsal) message(to string) approval.Message {
 	now := r.Clock.Now().UTC()
-	like := approval.Announcement(to, "", []sunset.ApprovalRequest{{
+	like := letters.Waiting(nil, []letters.Asked{{Request: sunset.ApprovalRequest{
 		UserName: r.name, Disturbed: r.found.OK(LastUsed) || len(r.found.Heard) > 0, Expires: now.Add(14 * 24 * time.Hour), Shown: sunset.Shown{SoakFrom: r.q.At},
-	}})
-	body, _, _ := strings.Cut(like.Text, "\nThe link below")
+	}}}, false)
 	text := "This is a rehearsal. Nothing waits for you, and there is nothing to decide: the user named here is a decoy, and is deleted in any case.\n" +
 		"It shows that messages of IAM Sunset reach you. A real one looks like what follows, and has a link of your own at its end.\n\n" +
-		strings.TrimRight(body, "\n") + "\n"
+		like.Text
 	return approval.Message{To: to, Subject: "[Rehearsal] " + like.Subject, Text: text}
 }

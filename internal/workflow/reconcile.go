@@ -16,20 +16,22 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
-// strayHour is when, once a day, users are compared with case rows: it reads all users of the account.
+// strayHour is when, once a day, users are compared with case rows, which reads all users of the account, and those on whom
+// approvers are asked are looked at again.
 const strayHour = 4 // UTC
 
 // Reconciled is what one round of reconcile did.
 type Reconciled struct {
 	Announced   int `json:"announced"`
 	Delivered   int `json:"delivered"`
+	Moved       int `json:"moved"`       // requests that are void, because their facts moved
 	Undelivered int `json:"undelivered"` // messages and events that still did not get out
 	Mismatches  int `json:"mismatches"`
 	Closed      int `json:"closed"`
 }
 
 // Reconcile runs on a schedule, and when an execution ended in a way that no state hears of. It announces, reminds,
-// delivers decisions and messages that did not get through, compares users, case rows and executions, closes cleanups
+// escalates, looks again at users on whom approvers are asked, delivers decisions and messages that did not get through, compares users, case rows and executions, closes cleanups
 // whose last case has ended, and gives the figures that alarms watch. One part's failure does not keep the others from
 // running; all failures together are the error.
 func (w *Workflow) Reconcile(ctx context.Context, in Round) (Reconciled, error) {
@@ -50,11 +52,15 @@ func (w *Workflow) Reconcile(ctx context.Context, in Round) (Reconciled, error) 
 	n, err := w.deliverAll(ctx)
 	out.Delivered = n
 	try(err)
+	// Before anybody is told of a request that this finds void.
+	out.Moved, err = w.lookAgain(ctx)
+	try(err)
 	s, err := w.Settings(ctx)
 	try(err)
 	if err == nil {
 		out.Announced, out.Undelivered, err = w.announce(ctx, s)
 		try(err)
+		try(w.escalate(ctx, s))
 	}
 	rows, err := w.Rows.List(ctx, unsentPrefix)
 	if err != nil {

@@ -12,7 +12,7 @@ locals {
 
   ownership = ["check-ownership", "delete-all-artifacts", "disable", "request-approval"]
   trail     = ["crosscheck-cloudtrail", "delete-all-artifacts", "disable", "wait-soak"]
-  whole     = ["delete-all-artifacts", "disable", "restore", "wait-soak"] # read a user whole
+  whole     = ["delete-all-artifacts", "disable", "reconcile", "restore", "wait-soak"] # read a user whole
   detailed  = concat(local.whole, ["discover"])
   changing  = ["delete-all-artifacts", "disable", "restore"]
 
@@ -36,7 +36,7 @@ locals {
     },
     # With AllUsers=true the call names no user; on which resource IAM then checks it is not documented.
     { functions = ["delete-all-artifacts", "discover"], actions = ["iam:ListServiceSpecificCredentials"], resources = ["*"] },
-    { functions = ["disable", "restore", "wait-soak"], actions = ["iam:ListServiceSpecificCredentials"], resources = [local.every_user] },
+    { functions = ["disable", "reconcile", "restore", "wait-soak"], actions = ["iam:ListServiceSpecificCredentials"], resources = [local.every_user] },
     { functions = local.whole, actions = ["iam:GetUserPolicy", "iam:ListAttachedUserPolicies", "iam:ListGroupsForUser", "iam:ListUserPolicies"], resources = [local.every_user] },
     { functions = ["disable"], actions = ["iam:GetSSHPublicKey"], resources = [local.every_user] },
 
