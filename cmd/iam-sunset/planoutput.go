@@ -2,13 +2,23 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
+	"github.com/iam-sunset/iam-sunset/internal/planreport"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
+
+// planForms are the words that --output takes.
+var planForms = []string{"table", "html", "csv", "json", "ocsf"}
+
+// inWords is a list as it stands in a sentence.
+func inWords(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
 
 // planWriter writes a plan in the form that --output names. all is for the table, which leaves out who is active.
 func planWriter(output string, all bool) (func(stdout, stderr io.Writer, p sunset.Plan) error, error) {
@@ -22,9 +32,18 @@ func planWriter(output string, all bool) (func(stdout, stderr io.Writer, p sunse
 			return e.Encode(p)
 		}, nil
 	case "csv":
-		return writePlanCSV, nil
+		// What does not concern one user goes to stderr: a sheet has no place for it.
+		return func(w, stderr io.Writer, p sunset.Plan) error {
+			return errors.Join(planreport.WriteCSV(w, p), writeRemarks(stderr, p))
+		}, nil
+	case "html":
+		return func(w, _ io.Writer, p sunset.Plan) error { return planreport.WriteHTML(w, p, buildVersion()) }, nil
+	case "ocsf":
+		return func(w, stderr io.Writer, p sunset.Plan) error {
+			return errors.Join(planreport.WriteOCSF(w, p, buildVersion()), writeRemarks(stderr, p))
+		}, nil
 	}
-	return nil, hinted{fmt.Errorf("--output: %q is not a form of output", output), "choose table, json or csv"}
+	return nil, hinted{fmt.Errorf("--output: %q is not a form of output", output), "choose " + inWords(planForms)}
 }
 
 // printable leaves out what could move a terminal's cursor: tags are other people's words.
@@ -35,46 +54,6 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
-}
-
-func lastUse(e sunset.Entry) string {
-	if last := e.User.LastUse(); last.After(e.User.Created) {
-		return last.UTC().Format(time.DateOnly)
-	}
-	return "never"
-}
-
-// why gives the reasons for a verdict. Of an eligible user it says for how long nothing was seen of it.
-func why(p sunset.Plan, e sunset.Entry) string {
-	var parts []string
-	for _, r := range e.Verdict.Reasons {
-		parts = append(parts, r.Text)
-	}
-	if e.Verdict.Eligible {
-		last := e.User.LastUse()
-		days := counted(int(p.Made.Sub(last).Hours()/24), "day")
-		if last.After(e.User.Created) {
-			parts = append(parts, fmt.Sprintf("unused for %s", days))
-		} else {
-			parts = append(parts, fmt.Sprintf("never used, made %s ago", days))
-		}
-		if e.CodeManaged != "" {
-			parts = append(parts, e.CodeManaged+" made it")
-		}
-	}
-	for _, r := range e.References {
-		if r.Service == "code" {
-			parts = append(parts, "named in "+r.Resource)
-		}
-	}
-	return strings.Join(parts, "; ")
-}
-
-func ownerName(o sunset.Owner) string {
-	if o.Email != "" {
-		return o.Email
-	}
-	return o.Name
 }
 
 // counted is a number and what there are so many of.

@@ -3,13 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/iam-sunset/iam-sunset/internal/planreport"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -38,7 +38,7 @@ func writePlanTable(w io.Writer, p sunset.Plan, all bool) error {
 		if e.Verdict.Eligible {
 			verdict = text.FgGreen.Sprint("eligible")
 		}
-		row := table.Row{printable(e.User.Name), lastUse(e), verdict, printable(why(p, inShort(p, e))), string(e.Class), printable(ownerName(e.Owner))}
+		row := table.Row{printable(e.User.Name), planreport.LastUse(e), verdict, printable(planreport.Why(p, inShort(p, e))), string(e.Class), printable(planreport.OwnerName(e.Owner))}
 		rows = append(rows, row[:len(header)])
 	}
 	if len(rows) > 0 {
@@ -95,20 +95,13 @@ func inShort(p sunset.Plan, e sunset.Entry) sunset.Entry {
 		}
 	}
 	reasons := slices.DeleteFunc(slices.Clone(e.Verdict.Reasons), func(r sunset.Reason) bool {
-		return slices.ContainsFunc(p.Gaps, func(g sunset.Gap) bool { return strings.HasSuffix(r.Text, gapText(g)) })
+		return slices.ContainsFunc(p.Gaps, func(g sunset.Gap) bool { return strings.HasSuffix(r.Text, planreport.GapText(g)) })
 	})
 	if len(reasons) < len(e.Verdict.Reasons) {
 		reasons = append(reasons, sunset.Reason{Code: sunset.IsUnknown, Text: "something could not be read, see below"})
 	}
 	e.Verdict.Reasons = reasons
 	return e
-}
-
-func gapText(g sunset.Gap) string {
-	if g.Region == "" {
-		return g.Action + ": " + g.Why
-	}
-	return g.Action + " in " + g.Region + ": " + g.Why
 }
 
 // countsLine counts every user once: who is active or not asked about as that, others by their first reason.
@@ -120,13 +113,8 @@ func countsLine(p sunset.Plan) string {
 func reasonCounts(p sunset.Plan) string {
 	counts := map[sunset.ReasonCode]int{}
 	for _, e := range p.Entries {
-		switch {
-		case e.Verdict.Has(sunset.NotRequested):
-			counts[sunset.NotRequested]++
-		case e.Verdict.Has(sunset.IsActive):
-			counts[sunset.IsActive]++
-		case len(e.Verdict.Reasons) > 0:
-			counts[e.Verdict.Reasons[0].Code]++
+		if code := planreport.Foremost(e); code != "" {
+			counts[code]++
 		}
 	}
 	line := ""
@@ -150,9 +138,9 @@ func writeRemarks(w io.Writer, p sunset.Plan) error {
 		lines = append(lines, fmt.Sprintf("warning: the exemption by %s keeps nobody: it is over, or matches no user", x))
 	}
 	for _, g := range p.Gaps {
-		lines = append(lines, "not read: "+gapText(g))
+		lines = append(lines, "not read: "+planreport.GapText(g))
 	}
-	lines = append(lines, refusedReads(p)...)
+	lines = append(lines, planreport.RefusedReads(p)...)
 	if refusal := p.Refusal(); refusal != "" {
 		lines = append(lines, "warning: a cleanup would be refused: "+refusal)
 	}
@@ -171,25 +159,4 @@ func writeLines(w io.Writer, lines []string) error {
 		}
 	}
 	return nil
-}
-
-// refusedReads says once for all users which reads of single users were refused.
-func refusedReads(p sunset.Plan) []string {
-	users := map[string]int{}
-	for _, e := range p.Entries {
-		said := map[string]bool{}
-		for _, ev := range e.Evidence {
-			_, why, refused := strings.Cut(ev.Detail, ev.Source+": ")
-			if ev.Use != sunset.Unknown || !refused || said[ev.Source] || slices.ContainsFunc(p.Gaps, func(g sunset.Gap) bool { return g.Action == ev.Source }) {
-				continue
-			}
-			said[ev.Source] = true
-			users[ev.Source+": "+why]++
-		}
-	}
-	var lines []string
-	for _, what := range slices.Sorted(maps.Keys(users)) {
-		lines = append(lines, fmt.Sprintf("not read for %s: %s", counted(users[what], "user"), what))
-	}
-	return lines
 }

@@ -27,7 +27,9 @@ func scanCommand(c clock.Clock) *cobra.Command {
 		Long: "Reads the account that the standard AWS configuration names (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL …) and prints a verdict\n" +
 			"on every IAM user. It only reads: it can neither disable nor delete anybody.",
 		Example: "  iam-sunset scan\n" +
+			"  iam-sunset scan --output html > report.html          # to forward\n" +
 			"  iam-sunset scan --output csv > users.csv\n" +
+			"  iam-sunset scan --output ocsf > findings.ocsf.json   # for security tools\n" +
 			"  iam-sunset scan --skip cloudtrail,ownership        # a quick census\n" +
 			"  iam-sunset scan --users-from leavers.txt --search ~/src/infrastructure",
 		Args: noArguments,
@@ -37,12 +39,12 @@ func scanCommand(c clock.Clock) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.settings, "settings", "", "file with settings (JSON); without it the defaults hold")
-	f.StringVar(&o.output, "output", "table", "table, json or csv")
+	f.StringVar(&o.output, "output", "table", inWords(planForms))
 	f.StringSliceVar(&o.skip, "skip", nil, "leave out cloudtrail, ownership or both; the users then read not-cross-checked")
 	o.addNarrowing(cmd)
 	f.StringVar(&o.search, "search", "", "directory with code to search for names and key ids of unused users")
 	f.BoolVar(&o.all, "all", false, "list the kept users in the table as well")
-	for flag, words := range map[string][]string{"output": {"table", "json", "csv"}, "skip": {"cloudtrail", "ownership"}} {
+	for flag, words := range map[string][]string{"output": planForms, "skip": {"cloudtrail", "ownership"}} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // both flags are there
 	}
 	_ = cmd.MarkFlagFilename("settings", "json")

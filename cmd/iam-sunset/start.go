@@ -49,10 +49,10 @@ func startCommand(around surroundings) *cobra.Command {
 	f.BoolVar(&o.openCases, "open-cases", false, "in earnest: claim the eligible users and open their cases")
 	f.StringVar(&o.name, "name", "", "name of the cleanup, at most 58 letters, digits and ._-; without it one is made of the time")
 	f.BoolVar(&o.wait, "wait", false, "wait until the plan is made, and print it")
-	f.StringVar(&o.output, "output", "table", "form of the plan: table, json or csv")
+	f.StringVar(&o.output, "output", "table", "form of the plan: "+inWords(planForms))
 	f.BoolVar(&o.all, "all", false, "list the kept users in the table as well")
 	f.BoolVar(&o.yes, "yes", false, "don't ask before cases are opened")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "csv"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(planForms, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	return cmd
 }
 
