@@ -13,6 +13,8 @@ func auditCommand(around surroundings) *cobra.Command {
 		Args:    func(cmd *cobra.Command, args []string) error { return knownCommand(cmd, args) },
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(auditVerifyCommand(), auditExportCommand(around))
+	cmd.AddCommand(
+		auditVerifyCommand(), auditExportCommand(around), auditReportCommand(around), auditWhyCommand(around), auditRecreateCommand(around),
+	)
 	return cmd
 }

@@ -51,11 +51,13 @@ func (o demoOptions) report(ctx context.Context, told *story, cleanup sunset.Cle
 
 	evidence := filepath.Join(data, "objects", "evidence")
 	if o.out != "" {
-		target := filepath.Join(o.out, "evidence")
-		if err := copyPrivately(evidence, target); err != nil {
-			return fmt.Errorf("copying the evidence: %w", err)
+		// Beside the evidence lies what its records name, so that all of it can be told.
+		for _, part := range []string{"evidence", "plans", "cases", "snapshots"} {
+			if err := copyPrivately(filepath.Join(data, "objects", part), filepath.Join(o.out, part)); err != nil {
+				return fmt.Errorf("copying the %s: %w", part, err)
+			}
 		}
-		evidence = target
+		evidence = filepath.Join(o.out, "evidence")
 		body, err := json.MarshalIndent(summary{Discovered: cleanup.Users, Outcomes: cleanup.Outcomes}, "", "  ")
 		if err != nil {
 			return fmt.Errorf("writing the summary: %w", err)
