@@ -257,7 +257,7 @@ func TestSecretsStayOut(t *testing.T) {
 	}
 	r, err := b.Append(t.Context(), audit.Record{
 		Chain: "case/c1-A", Kind: "k", Text: "See https://x.example/?token=hunter2 and its password was used.",
-		Data: json.RawMessage(`{"reason":"password: hunter2","more":"https://x.example/a/hunter2hunter2hunter2hunter2hunter2hunter2_"}`),
+		Data: json.RawMessage(`{"reason":"password: hunter2","more":"https://x.example/a/hunter2hunter2hunter2hunter2hunter2hunter2_","still":"https://x.example/o/hunter2hunter2hunter2hunter2hunter2hunter2_"}`),
 	})
 	require.NoError(t, err, "a person's words never stop a case")
 	require.NotContains(t, r.Text+string(r.Data), "hunter2")

@@ -19,13 +19,13 @@ var secretNames = []string{"password", "passwd", "passphrase", "secret", "secret
 var foreignNames = map[string]bool{"tags": true, "inlinedocuments": true, "bodies": true}
 
 // secretText finds a secret in a sentence by what stands before it, and private keys by their form, as well as the links
-// that let an approver in: one may have been pasted into a reason.
+// that let approvers and owners in: one may have been pasted into a reason.
 var secretText = regexp.MustCompile(`(?i)((?:\b|_)(?:password|passwd|passphrase|secret|secret_?access_?key|private_?key|token|link)["']?\s*[=:]\s*["']?)([^\s"'&,;]+)` +
 	`|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?` +
-	`|/a/[A-Za-z0-9_-]{43}`)
+	`|/[ao]/[A-Za-z0-9_-]{43}`)
 
 // Redact takes what looks like a secret out of a sentence: what follows "password=", "token:" and the like, private keys,
-// and approvers' links.
+// and the links of approvers and owners.
 func Redact(text string) string {
 	return secretText.ReplaceAllStringFunc(text, func(hit string) string {
 		if m := secretText.FindStringSubmatch(hit); m[1] != "" {

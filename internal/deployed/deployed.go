@@ -4,8 +4,11 @@
 // Functions are told by their environment where things are; see Deployment for what each is:
 //
 //	IAM_SUNSET_BUCKET, _TABLE, _SETTINGS, _STATE_MACHINE  needed by every function
-//	IAM_SUNSET_ALIAS, _PAGES_URL                          needed to start cases, to serve and to announce pages
-//	IAM_SUNSET_DECISIONS_KEY, _LINKS_KEY, _SEALING_KEY    KMS keys, needed by those who may use them
+//	IAM_SUNSET_ALIAS, _PAGES_URL                          needed to start cases, to serve pages and to send links to them
+//	IAM_SUNSET_DECISIONS_KEY, _LINKS_KEY, _OWNERS_KEY,    KMS keys, needed by those who may use them
+//	_SEALING_KEY
+//	IAM_SUNSET_RESTORE_FUNCTION                           whom the pages ask to give a user back
+//	IAM_SUNSET_OIDC_CLIENT_SECRET                         the pages' own at the identity provider, where they have one
 //	IAM_SUNSET_MAIL_FROM, _TOPIC, _BUS                    messages and events
 //	IAM_SUNSET_OWN                                        ARNs of the deployment's own principals, separated by commas; needed
 //	                                                      by who looks for users or changes them
@@ -115,14 +118,14 @@ func World(function string, getenv func(string) string, cfg aws.Config, c clock.
 }
 
 // composition is worldOf or decidingWorld. A process names the one that it needs, so that it links no other's clients.
-type composition func(aws.Config, Deployment, clock.Clock) workflow.World
+type composition func(aws.Config, environment, clock.Clock) workflow.World
 
 func (compose composition) told(function string, getenv func(string) string, cfg aws.Config, c clock.Clock) (workflow.World, error) {
 	e, err := fromEnvironment(function, getenv)
 	if err != nil {
 		return workflow.World{}, err
 	}
-	w := compose(cfg, e.Deployment, c)
+	w := compose(cfg, e, c)
 	w.Own, w.Access = e.own, e.access
 	return w, nil
 }

@@ -23,6 +23,7 @@ type Deployment struct {
 	Settings        string `json:"settings"`         // s3://bucket/key of the settings document
 	DecisionsKey    string `json:"decisions_key"`    // ARN of the HMAC key of decisions
 	LinksKey        string `json:"links_key"`        // ARN of the HMAC key of links
+	OwnersKey       string `json:"owners_key"`       // ARN of the HMAC key of owners' links
 	SealingKey      string `json:"sealing_key"`      // ARN of the key that signs the ends of chains
 	RestoreFunction string `json:"restore_function"` // ARN, with the alias by which a rescue is asked for
 	MailFrom        string `json:"mail_from,omitempty"`

@@ -20,13 +20,14 @@ func TestAMissingVariableIsNamed(t *testing.T) {
 	d := deploy(t)
 	everybody := []string{"IAM_SUNSET_BUCKET", "IAM_SUNSET_TABLE", "IAM_SUNSET_SETTINGS", "IAM_SUNSET_STATE_MACHINE"}
 	needs := map[string][]string{
-		"approval-web":         {"IAM_SUNSET_PAGES_URL", "IAM_SUNSET_DECISIONS_KEY", "IAM_SUNSET_LINKS_KEY"},
+		"approval-web":         {"IAM_SUNSET_PAGES_URL", "IAM_SUNSET_DECISIONS_KEY", "IAM_SUNSET_LINKS_KEY", "IAM_SUNSET_OWNERS_KEY", "IAM_SUNSET_RESTORE_FUNCTION"},
 		"delete-all-artifacts": {"IAM_SUNSET_DECISIONS_KEY", "IAM_SUNSET_OWN"},
-		"disable":              {"IAM_SUNSET_OWN"},
+		"disable":              {"IAM_SUNSET_OWN", "IAM_SUNSET_PAGES_URL", "IAM_SUNSET_OWNERS_KEY"},
 		"discover":             {"IAM_SUNSET_OWN"},
 		"log":                  {"IAM_SUNSET_DECISIONS_KEY"},
-		"open-cases":           {"IAM_SUNSET_ALIAS"},
-		"reconcile":            {"IAM_SUNSET_PAGES_URL", "IAM_SUNSET_DECISIONS_KEY", "IAM_SUNSET_LINKS_KEY", "IAM_SUNSET_SEALING_KEY"},
+		"open-cases":           {"IAM_SUNSET_ALIAS", "IAM_SUNSET_PAGES_URL", "IAM_SUNSET_OWNERS_KEY"},
+		"reconcile":            {"IAM_SUNSET_PAGES_URL", "IAM_SUNSET_DECISIONS_KEY", "IAM_SUNSET_LINKS_KEY", "IAM_SUNSET_OWNERS_KEY", "IAM_SUNSET_SEALING_KEY"},
+		"request-approval":     {"IAM_SUNSET_PAGES_URL", "IAM_SUNSET_OWNERS_KEY"},
 		"restore":              {"IAM_SUNSET_DECISIONS_KEY", "IAM_SUNSET_OWN"},
 		"wait-soak":            {"IAM_SUNSET_DECISIONS_KEY"},
 	}

@@ -94,7 +94,7 @@ func TestLambdaConfigLooksNowhereElse(t *testing.T) {
 // Whoever logs by slog's default, past the world's logger, gives no secret away either.
 func TestAProcessLogsNoSecret(t *testing.T) {
 	setAWS(t, map[string]string{"AWS_REGION": "eu-west-1"})
-	for _, v := range []string{"BUCKET", "TABLE", "SETTINGS", "STATE_MACHINE", "PAGES_URL", "DECISIONS_KEY", "LINKS_KEY"} {
+	for _, v := range []string{"BUCKET", "TABLE", "SETTINGS", "STATE_MACHINE", "PAGES_URL", "DECISIONS_KEY", "LINKS_KEY", "OWNERS_KEY", "RESTORE_FUNCTION"} {
 		t.Setenv("IAM_SUNSET_"+v, "x")
 	}
 	said, err := os.Create(filepath.Join(t.TempDir(), "said"))

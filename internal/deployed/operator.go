@@ -3,6 +3,7 @@ package deployed
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -20,7 +21,7 @@ import (
 // with and signs nothing.
 func Operator(cfg aws.Config, d Deployment, c clock.Clock) workflow.World {
 	d.SealingKey = "" // reconcile alone seals
-	w := worldOf(cfg, d, c)
+	w := worldOf(cfg, environment{Deployment: d}, c)
 	w.Log = slog.New(slog.DiscardHandler)
 	return w
 }
@@ -37,6 +38,9 @@ func Rescue(ctx context.Context, cfg aws.Config, d Deployment, c clock.Clock, r 
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	out, err := lambda.NewFromConfig(ownServices(cfg, d, c)).Invoke(ctx, &lambda.InvokeInput{FunctionName: &d.RestoreFunction, Payload: payload})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return sunset.Faultf(sunset.NotReady, "%s: the function restore has not answered yet, and works on by itself", doing)
+	}
 	if err != nil {
 		return awsfault.Wrap(err, "lambda:InvokeFunction", "%s", doing)
 	}

@@ -58,6 +58,7 @@ type ask struct {
 	method, path, query, body string
 	base64                    bool
 	header                    map[string]string
+	cookies                   []string
 	signedBy                  string // ARN whose signature API Gateway has checked
 }
 
@@ -79,7 +80,7 @@ func (p *pages) ask(a ask) lambdaevents.APIGatewayV2HTTPResponse {
 		}}
 	}
 	wire, err := json.Marshal(map[string]any{
-		"version": "2.0", "routeKey": "$default", "rawPath": a.path, "rawQueryString": a.query, "headers": header, "requestContext": about,
+		"version": "2.0", "routeKey": "$default", "rawPath": a.path, "rawQueryString": a.query, "cookies": a.cookies, "headers": header, "requestContext": about,
 		"body": a.body, "isBase64Encoded": a.base64,
 	})
 	require.NoError(p.t, err)
@@ -229,7 +230,7 @@ func TestAPanicIsAnsweredAndLogged(t *testing.T) {
 	out := p.ask(ask{method: "GET", path: p.link})
 	require.Equal(t, http.StatusInternalServerError, out.StatusCode)
 	require.NotContains(t, out.Body, "no settings")
-	require.Contains(t, log.String(), "handler panicked")
+	require.Contains(t, log.String(), "panicked")
 	require.Contains(t, log.String(), "no settings for")
 	require.NotContains(t, log.String(), strings.TrimPrefix(p.link, "/a/"))
 }

@@ -22,6 +22,7 @@ import (
 const (
 	region  = "us-east-1"
 	machine = "arn:aws:states:us-east-1:111122223333:stateMachine:iam-sunset"
+	restore = "arn:aws:lambda:us-east-1:111122223333:function:iam-sunset-restore:live"
 	ada     = "ada@example.com"
 	role    = "arn:aws:iam::123456789012:role/approvers"
 	session = "arn:aws:sts::123456789012:assumed-role/approvers/ada"
@@ -65,6 +66,7 @@ func deploy(t *testing.T) *deployment {
 		"IAM_SUNSET_BUCKET": "evidence", "IAM_SUNSET_TABLE": "cases", "IAM_SUNSET_SETTINGS": "s3://settings/settings.json", "IAM_SUNSET_STATE_MACHINE": machine,
 		"IAM_SUNSET_ALIAS": machine + ":live", "IAM_SUNSET_PAGES_URL": "https://pages.example.com", "IAM_SUNSET_ENDPOINT_URL": own.URL,
 		"IAM_SUNSET_DECISIONS_KEY": d.cloud.CreateKey(fakecloud.HMAC256), "IAM_SUNSET_LINKS_KEY": d.cloud.CreateKey(fakecloud.HMAC256),
+		"IAM_SUNSET_OWNERS_KEY": d.cloud.CreateKey(fakecloud.HMAC256), "IAM_SUNSET_RESTORE_FUNCTION": restore,
 		"IAM_SUNSET_SEALING_KEY": d.cloud.CreateKey(fakecloud.ECCNISTP), "IAM_SUNSET_BUS": d.cloud.CreateBus("iam-sunset"),
 		"IAM_SUNSET_TOPIC": d.cloud.CreateTopic("team", ""), "IAM_SUNSET_MAIL_FROM": "iam@example.com",
 		"IAM_SUNSET_OWN": "arn:aws:iam::111122223333:role/iam-sunset-disable,arn:aws:iam::111122223333:role/iam-sunset-restore",

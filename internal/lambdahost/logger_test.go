@@ -61,6 +61,7 @@ func TestSecretsNeverReachTheLog(t *testing.T) {
 		"a payload":                        {short, func(l *slog.Logger) { l.Info("m", "payload", []byte(short)) }},
 		"an approval page's address":       {link, func(l *slog.Logger) { l.Info("GET " + page) }},
 		"a link's secret alone":            {link, func(l *slog.Logger) { l.Info("m", "who", link) }},
+		"an owner's address":               {"aaaaaaaaaaaaaaaaaaaaaaaa", func(l *slog.Logger) { l.Info("m", "path", "/prod/o/aaaaaaaaaaaaaaaaaaaaaaaa") }},
 		"an address in a path":             {"aaaaaaaaaaaaaaaaaaaaaaaa", func(l *slog.Logger) { l.Info("m", "path", "/prod/a/aaaaaaaaaaaaaaaaaaaaaaaa/case") }},
 		"a secret access key":              {accessKey, func(l *slog.Logger) { l.Info("m", "text", "AKIAIOSFODNN7EXAMPLE:"+accessKey) }},
 		"the documentation's secret key":   {"K7MDENG", func(l *slog.Logger) { l.Info("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY") }},

@@ -23,8 +23,8 @@ var secretEnds = []string{
 
 // patterns find secrets by the words before them and by their form; what their first group holds stays.
 var patterns = []*regexp.Regexp{
-	// The way to an approver's pages: whoever knows it, decides.
-	regexp.MustCompile(`(/a/)[A-Za-z0-9_-]{16,}`),
+	// The way to an approver's pages, and to an owner's: whoever knows it, decides, or keeps a user.
+	regexp.MustCompile(`(/[ao]/)[A-Za-z0-9_-]{16,}`),
 	// token=…, "TaskToken":"…", secret: '…', also in a query and in JSON within a string.
 	regexp.MustCompile(`(?i)((?:password|passwd|passphrase|secret|secret[_-]?access[_-]?key|secret[_-]?key|private[_-]?key|token|link|cookie|authorization)s?` +
 		`[\\"']*\s*(?:=|:|%3D|%3A)\s*(?:basic |bearer )?)(?:\\*"[^"]*"|'[^']*'|[^\s"'&,;}\\]+)`),

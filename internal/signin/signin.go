@@ -27,6 +27,9 @@ const (
 	// OutPath shows who is signed in, and signs out.
 	OutPath = "/sign-in/out"
 
+	// SecretVariable is the environment variable that holds the client's secret at the provider, where it has one.
+	SecretVariable = "IAM_SUNSET_OIDC_CLIENT_SECRET"
+
 	beginWithin = 10 * time.Minute // from leaving for the provider to coming back
 	sessionFor  = 8 * time.Hour    // a working day
 )

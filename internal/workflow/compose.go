@@ -47,7 +47,8 @@ type World struct {
 	StartedBy func(ctx context.Context, execution string, began time.Time) (who string, err error)
 	// SignIn tells who sits at a browser beside the link that they came by; nil: links alone tell.
 	SignIn approval.SignIn
-	// Rescuer carries out a rescue that was asked for on a page; nil: this process does it itself.
+	// Rescuer carries out a rescue that was asked for on a page; nil: New's Workflow does it itself, and NewPages' has no way
+	// into an account and needs one.
 	Rescuer func(context.Context, RescueInput) error
 	// Access is which of a member account's roles this process assumes; empty: what each function needs.
 	Access   sunset.Access
@@ -65,6 +66,9 @@ func New(x World) *Workflow {
 	w.members = newMembers(cfg, x.Clock)
 	if w.StartedBy == nil {
 		w.StartedBy = w.Trail.StartedBy
+	}
+	if w.Rescuer == nil {
+		w.Rescuer = w.RescueAsked
 	}
 	return w
 }

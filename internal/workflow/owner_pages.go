@@ -46,11 +46,7 @@ func (w *Workflow) ownedCase(ctx context.Context, caseID, userID string) (approv
 // ownerKeeps has a user back on the spot, and wakes its execution where that waits for approvers: nothing is left for
 // them to decide. What can't be told to the execution now, reconcile tells it.
 func (w *Workflow) ownerKeeps(ctx context.Context, a approval.OwnerAct) error {
-	rescue := w.Rescuer
-	if rescue == nil {
-		rescue = w.RescueAsked
-	}
-	err := rescue(ctx, RescueInput{UserID: a.UserID, By: a.By, Reason: a.Reason, Way: a.Way, Principal: a.Principal})
+	err := w.Rescuer(ctx, RescueInput{UserID: a.UserID, By: a.By, Reason: a.Reason, Way: a.Way, Principal: a.Principal})
 	c, unread := w.Cases.Get(ctx, a.UserID)
 	if unread != nil || c.ID != a.CaseID || c.RequestID == "" {
 		return err

@@ -45,7 +45,7 @@ type Workflow struct {
 	// StartedBy gives who started an execution whose first state ran at began, as nobody can claim it; empty: not known,
 	// or not known yet.
 	StartedBy func(ctx context.Context, execution string, began time.Time) (who string, err error)
-	// SignIn tells who sits at a browser; nil: links alone tell. Rescuer carries out what a page asks for; nil: Rescue does.
+	// SignIn tells who sits at a browser; nil: links alone tell. Rescuer carries out a rescue that a page asks for.
 	SignIn  approval.SignIn
 	Rescuer func(context.Context, RescueInput) error
 	// Access is which of a member account's roles this process assumes; empty: what each function needs.

@@ -30,6 +30,7 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/embedded/signature"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/stepfunctions"
 	"github.com/iam-sunset/iam-sunset/internal/lambdahost"
+	"github.com/iam-sunset/iam-sunset/internal/signin"
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
@@ -70,7 +71,9 @@ type Config struct {
 	PagesAddr string
 	// PagesURL is what links begin with, where a proxy stands before the pages; empty: the pages' own address.
 	PagesURL string
-	// Office, where set, makes what is served under /office/ beside the engine's API. It checks its callers itself.
+	// ClientSecret is what the pages show the identity provider that settings name; empty: they are a public client.
+	ClientSecret string
+	// Office, where set, makes what is served under /office/ and /dashboard/ beside the engine's API. It checks its callers itself.
 	Office func(*Machine) http.Handler
 	// Rand seeds jitter and task tokens; nil is crypto/rand.
 	Rand io.Reader
@@ -170,6 +173,10 @@ func Start(cfg Config) (*Machine, error) {
 		StateMachine: m.Engine.StateMachineARN(), Objects: cfg.Objects, Rows: cfg.Rows, Signers: cfg.Signers, Messenger: cfg.Messenger, Sealer: cfg.Sealer,
 		Settings: cfg.Settings, Clock: cfg.Time, Log: cfg.Log, PagesURL: m.PagesURL, StartedBy: cfg.StartedBy, Own: cfg.Own, Budget: cfg.Budget, Progress: cfg.Progress,
 	}
+	// The key of decisions has another purpose here; what makes decisions and who serves the pages is one process.
+	world.SignIn = signin.New(signin.Config{
+		Settings: cfg.Settings, Signer: cfg.Signers.Decisions, BaseURL: m.PagesURL, ClientSecret: cfg.ClientSecret, Clock: cfg.Time,
+	})
 	m.Workflow = workflow.New(world)
 	pages := m.Pages()
 	m.functions = m.Functions()
@@ -177,12 +184,18 @@ func Start(cfg Config) (*Machine, error) {
 		for name := range m.functions {
 			m.functions[name] = workflow.New(cfg.Each(name, world)).Functions()[name]
 		}
-		pages = workflow.NewPages(cfg.Each("approval-web", world)).Pages()
+		apart := cfg.Each("approval-web", world)
+		if apart.Rescuer == nil {
+			apart.Rescuer = m.RescueAsked
+		}
+		pages = workflow.NewPages(apart).Pages()
 	}
 	engine := http.NewServeMux()
 	engine.Handle("/", m.Engine)
 	if cfg.Office != nil {
-		engine.Handle("/office/", cfg.Office(m))
+		office := cfg.Office(m)
+		engine.Handle("/office/", office)
+		engine.Handle("/dashboard/", office)
 	}
 	m.serve(engineAt, engine)
 	m.serve(pagesAt, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
