@@ -51,7 +51,7 @@ func TestPagesNameCommandsThatThereAre(t *testing.T) {
 			told[args[0]] = true
 		}
 	}
-	for _, command := range []string{"scan", "start", "status", "history", "pause", "resume", "stop", "rescue", "approve", "deploy", "rehearse", "audit", "serve"} {
+	for _, command := range []string{"scan", "start", "status", "history", "pause", "resume", "stop", "rescue", "approve", "deploy", "rehearse", "audit", "serve", "dashboard"} {
 		require.True(t, told[command], "no page tells of %s", command)
 	}
 }

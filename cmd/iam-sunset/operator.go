@@ -56,7 +56,7 @@ func operatorCommands(around surroundings) []*cobra.Command {
 	}
 	return []*cobra.Command{
 		startCommand(around), statusCommand(around), historyCommand(around), pauseCommand(around), resumeCommand(around),
-		stopCommand(around), rescueCommand(around), approveCommand(around), rehearseCommand(around), deployCommand(around),
+		stopCommand(around), rescueCommand(around), approveCommand(around), rehearseCommand(around), deployCommand(around), dashboardCommand(around),
 	}
 }
 

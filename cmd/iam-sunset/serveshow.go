@@ -120,6 +120,7 @@ func (o serveOptions) welcome(m *onemachine.Machine, dir *datadir.Dir) error {
 	return writeLines(o.around.stderr, []string{
 		"Serving. Interrupt it to stop; everything goes on at the next start.",
 		"  iam-sunset status --engine " + m.EngineURL,
+		"  iam-sunset dashboard --engine " + m.EngineURL,
 		fmt.Sprintf("  AWS_SHARED_CREDENTIALS_FILE=%s aws --profile default stepfunctions list-executions --endpoint-url %s --region %s --state-machine-arn %s",
 			dir.In("credentials"), m.EngineURL, dir.Region, m.Engine.StateMachineARN()),
 		"  approvers' links begin with " + m.PagesURL,

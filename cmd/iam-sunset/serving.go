@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/deployed"
+	"github.com/iam-sunset/iam-sunset/internal/embedded/dashboard"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/datadir"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/identity"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/journal"
@@ -106,10 +107,18 @@ func (s *serving) begin() (*onemachine.Machine, error) {
 		Identify: checker.Starter, Self: s.to.caller.ARN, Own: []string{s.to.caller.ARN},
 		AtOnce: functionsAtOnce, OnInvoke: s.mayCall, OnBroken: func(err error) { s.halt(s.life, err) },
 		Office: func(m *onemachine.Machine) http.Handler {
-			return office.New(office.Config{
+			pages := dashboard.New(dashboard.Config{
+				Workflow: m.Workflow, Account: s.dir.Account, Region: s.dir.Region, SettingsFile: s.settings, Credentials: s.dir.In("credentials"),
+				Now: now.Now, Hold: now.Hold, Log: log,
+			})
+			beside := http.NewServeMux()
+			beside.Handle("/dashboard/", pages)
+			beside.Handle("/office/", office.New(office.Config{
 				Key: keys.Engine, Workflow: m.Workflow, Restore: s.guarded(m.Functions()["restore"]), Identity: checker, Rights: office.Operators(),
 				Account: s.dir.Account, Region: s.dir.Region, Version: buildVersion(), Credentials: s.dir.In("credentials"), Hold: now.Hold,
-			})
+				Invite: pages.Invite,
+			}))
+			return beside
 		},
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {

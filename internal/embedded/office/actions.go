@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/identity"
@@ -53,6 +55,33 @@ func (o *office) send(r *http.Request, body []byte) (any, error) {
 		return nil, sunset.Faultf(sunset.AccessDenied, "sending links is no operator's right")
 	}
 	return struct{}{}, o.Workflow.Messenger.Send(r.Context(), m)
+}
+
+// Invitation is a way in to the dashboard.
+type Invitation struct {
+	// ARN is whom STS knows the caller as: what is done on the pages is done in that name.
+	ARN string `json:"arn"`
+	// Path, on the engine's address, signs in once, until then. It is a secret.
+	Path  string    `json:"path"`
+	Until time.Time `json:"until"`
+}
+
+// dashboard lets in who holds the key and has proven to be of the engine's account.
+func (o *office) dashboard(rw http.ResponseWriter, r *http.Request) {
+	who, known := provenBy(r)
+	of, err := arn.Parse(who)
+	switch {
+	case !known || err != nil:
+		refuse(rw, sunset.Faultf(sunset.AccessDenied, "STS did not say who you are"))
+	case of.AccountID != o.Account:
+		refuse(rw, sunset.Faultf(sunset.AccessDenied, "the engine is for account %s, but the credentials are of account %s", o.Account, of.AccountID))
+	case o.Invite == nil:
+		refuse(rw, sunset.Faultf(sunset.Invalid, "this engine has no dashboard"))
+	default:
+		in := Invitation{ARN: who}
+		in.Path, in.Until = o.Invite(who)
+		say(rw, http.StatusOK, in)
+	}
 }
 
 type arnKey struct{}

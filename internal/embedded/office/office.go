@@ -10,6 +10,7 @@
 //	GET  /office/rows?prefix=        rows, a page at a time
 //	POST /office/rescue              give a user back, by the function restore
 //	POST /office/messages            send a message, as a rehearsal does
+//	POST /office/dashboard           an address that signs the caller in to the dashboard, once
 //	     /office/v1/…                decisions by AWS identity; see approval.NewAPI
 //
 // Every request but the first is signed with the engine's key, for the service "iam-sunset", and every answer to one
@@ -30,6 +31,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/clock"
 	"github.com/iam-sunset/iam-sunset/internal/embedded/identity"
@@ -63,6 +65,8 @@ type Config struct {
 	// Account and Region are those of the engine, Version is the product's, Credentials the absolute path of the file that
 	// holds the key.
 	Account, Region, Version, Credentials string
+	// Invite makes a path that signs somebody, by ARN, in to the dashboard once, until then; nil: there is no dashboard.
+	Invite func(arn string) (path string, until time.Time)
 	// Hold keeps a virtual clock where it is while a request is answered; nil: nobody stops the clock.
 	Hold func() (release func())
 }
@@ -121,6 +125,7 @@ func New(cfg Config) http.Handler {
 			say(rw, http.StatusOK, out)
 		})
 	}
+	o.mux.Handle("POST /office/dashboard", o.proven(http.HandlerFunc(o.dashboard)))
 	o.mux.Handle(path+"v1/", http.StripPrefix(strings.TrimSuffix(path, "/"), o.proven(o.Workflow.API(provenBy))))
 	o.mux.HandleFunc(path, func(rw http.ResponseWriter, r *http.Request) {
 		refuse(rw, sunset.Faultf(sunset.Invalid, "there is nothing here: %s %s", r.Method, r.URL.Path))

@@ -48,6 +48,10 @@ type world struct {
 	mu       sync.Mutex
 	sent     []approval.Message
 	rescued  []string
+	ofEngine string // the engine's account
+	invited  []string
+	// withoutDashboard says that the office has none to invite to.
+	withoutDashboard bool
 	// meddle, where set, answers instead of the office, or changes what it answers.
 	meddle atomic.Pointer[func(next http.Handler, rw http.ResponseWriter, r *http.Request)]
 	make   func(office.Rights) http.Handler
@@ -63,7 +67,7 @@ func (w *world) Send(_ context.Context, m approval.Message) error {
 
 func open(t *testing.T, rights office.Rights) *world {
 	t.Helper()
-	w := &world{settings: sunset.DefaultSettings()}
+	w := &world{settings: sunset.DefaultSettings(), ofEngine: "123456789012"}
 	w.settings.Approvers = []sunset.Approver{{Email: "ada@example.com", Principals: []string{"arn:aws:iam::123456789012:role/approvers"}}}
 	dir := t.TempDir()
 	var err error
@@ -85,9 +89,13 @@ func open(t *testing.T, rights office.Rights) *world {
 	})
 	w.desk = flow.Desk
 	w.make = func(rights office.Rights) http.Handler {
+		invite := w.invite
+		if w.withoutDashboard {
+			invite = nil
+		}
 		return office.New(office.Config{
 			Key: key, Workflow: flow, Identity: identity.NewChecker(w.aws.Config(region), key.ID, time.Now), Rights: rights,
-			Account: "123456789012", Region: region, Version: "1.2.3", Credentials: "/var/lib/sunset/credentials",
+			Account: w.ofEngine, Invite: invite, Region: region, Version: "1.2.3", Credentials: "/var/lib/sunset/credentials",
 			Restore: func(_ context.Context, payload []byte) ([]byte, error) {
 				w.mu.Lock()
 				defer w.mu.Unlock()
@@ -108,6 +116,13 @@ func open(t *testing.T, rights office.Rights) *world {
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	return w
+}
+
+func (w *world) invite(arn string) (path string, until time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.invited = append(w.invited, arn)
+	return "/dashboard/sign-in/secret", time.Date(2026, 3, 2, 9, 5, 0, 0, time.UTC)
 }
 
 // begin is a new process over the same stores.
