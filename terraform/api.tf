@@ -1,12 +1,17 @@
 locals {
   # GET shows, POST decides. What is not listed here is not served.
-  page_routes   = ["GET /a/{link}", "GET /a/{link}/{request}", "POST /a/{link}/{request}", "GET /style.css"]
+  page_routes = [
+    "GET /a/{link}", "GET /a/{link}/{request}", "POST /a/{link}/{request}", "GET /a/{link}/{request}/receipt", "GET /a/{link}/{request}/receipt.txt",
+    "GET /o/{owner}", "POST /o/{owner}",
+    "GET /sign-in/callback", "GET /sign-in/out", "POST /sign-in/out",
+    "GET /style.css",
+  ]
   signed_routes = ["ANY /v1/{proxy+}"]
 }
 
 resource "aws_apigatewayv2_api" "pages" {
   name          = var.name_prefix
-  description   = "Where approvers decide"
+  description   = "Where approvers decide and owners object"
   protocol_type = "HTTP"
   tags          = var.tags
 }
@@ -20,7 +25,7 @@ resource "aws_apigatewayv2_integration" "pages" {
   timeout_milliseconds   = 30000
 }
 
-# Whoever holds a link is its approver; the function looks it up.
+# Whoever holds a link is whom it was made for; the function looks it up, and has them sign in where settings say so.
 resource "aws_apigatewayv2_route" "pages" {
   for_each = toset(local.page_routes)
 

@@ -1,7 +1,7 @@
 locals {
   # access says which of a member account's roles the function takes on; null: none. Memory also buys processor time.
   functions = {
-    approval-web          = { access = null, memory = 512, timeout = 29, description = "The approvers' pages, and decisions by signed requests." }
+    approval-web          = { access = null, memory = 512, timeout = 29, description = "The pages of approvers and owners, and decisions by signed requests." }
     check-ownership       = { access = "read", memory = 1024, timeout = 900, description = "Looks for policies, grants and tags that name users." }
     crosscheck-cloudtrail = { access = "read", memory = 512, timeout = 900, description = "Asks CloudTrail whether unused-looking users did anything." }
     delete-all-artifacts  = { access = "delete", memory = 512, timeout = 900, description = "Deletes an approved user with all it has, after reading everything again." }
@@ -30,10 +30,14 @@ locals {
       contains(local.records, name) ? { IAM_SUNSET_BUS = local.bus } : {},
       contains(local.sends, name) ? { IAM_SUNSET_MAIL_FROM = var.mail_from, IAM_SUNSET_TOPIC = local.topic_arn } : {},
       name == "open-cases" ? { IAM_SUNSET_ALIAS = local.alias_arn } : {},
-      contains(["approval-web", "reconcile"], name) ? {
-        IAM_SUNSET_PAGES_URL = aws_apigatewayv2_api.pages.api_endpoint
-        IAM_SUNSET_LINKS_KEY = aws_kms_key.links.arn
+      contains(["approval-web", "reconcile"], name) ? { IAM_SUNSET_LINKS_KEY = aws_kms_key.links.arn } : {},
+      contains(concat(["approval-web"], local.invites_owners), name) ? {
+        IAM_SUNSET_PAGES_URL  = aws_apigatewayv2_api.pages.api_endpoint
+        IAM_SUNSET_OWNERS_KEY = aws_kms_key.owners.arn
       } : {},
+      name == "approval-web" ? { IAM_SUNSET_RESTORE_FUNCTION = local.restore_arn } : {},
+      # That there is one is no secret; what it is, is.
+      name == "approval-web" && nonsensitive(var.sign_in_client_secret != null) ? { IAM_SUNSET_OIDC_CLIENT_SECRET = var.sign_in_client_secret } : {},
       contains(concat(["approval-web"], local.checks_decisions), name) ? { IAM_SUNSET_DECISIONS_KEY = aws_kms_key.decisions.arn } : {},
       name == "reconcile" ? { IAM_SUNSET_SEALING_KEY = aws_kms_key.sealing.arn } : {},
     )

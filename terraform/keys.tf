@@ -18,6 +18,9 @@ locals {
 
   # Those that meet a decision before they act on it: a forged delete would kill, and a forged keep wake a stolen key.
   checks_decisions = ["delete-all-artifacts", "log", "reconcile", "restore", "wait-soak"]
+
+  # Those that send owners a link. By it a user is kept and never deleted, so that they may be more than one.
+  invites_owners = ["disable", "open-cases", "reconcile", "request-approval"]
 }
 
 # Everything that is kept: evidence, settings, rows, logs, messages on their way.
@@ -206,6 +209,45 @@ resource "aws_kms_key" "links" {
   })
 }
 
+# MACs of owners' links. Who makes them can make no approver's link and no decision.
+resource "aws_kms_key" "owners" {
+  description              = "${var.name_prefix}: MACs of owners' links"
+  key_usage                = "GENERATE_VERIFY_MAC"
+  customer_master_key_spec = "HMAC_256"
+  deletion_window_in_days  = 30
+  tags                     = var.tags
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      local.administer,
+      {
+        Sid       = "Invite"
+        Effect    = "Allow"
+        Principal = { AWS = [for name in local.invites_owners : local.role_arns[name]] }
+        Action    = "kms:GenerateMac"
+        Resource  = "*"
+        Condition = { StringEquals = { "kms:MacAlgorithm" = "HMAC_SHA_256" } }
+      },
+      {
+        Sid       = "Check"
+        Effect    = "Allow"
+        Principal = { AWS = local.role_arns["approval-web"] }
+        Action    = "kms:VerifyMac"
+        Resource  = "*"
+        Condition = { StringEquals = { "kms:MacAlgorithm" = "HMAC_SHA_256" } }
+      },
+      {
+        Sid       = "NobodyElseInvites"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = ["kms:GenerateMac", "kms:CreateGrant"]
+        Resource  = "*"
+        Condition = { ArnNotEquals = { "aws:PrincipalArn" = [for name in local.invites_owners : local.role_arns[name]] } }
+      },
+    ]
+  })
+}
+
 # Signs where chains of records end. Its public half is all that an auditor needs.
 resource "aws_kms_key" "sealing" {
   description              = "${var.name_prefix}: signs the ends of chains"
@@ -254,6 +296,7 @@ resource "aws_kms_alias" "this" {
     executions = aws_kms_key.executions.key_id
     decisions  = aws_kms_key.decisions.key_id
     links      = aws_kms_key.links.key_id
+    owners     = aws_kms_key.owners.key_id
     sealing    = aws_kms_key.sealing.key_id
   }
 

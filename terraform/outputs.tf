@@ -16,6 +16,7 @@ output "deployment" {
     settings         = "s3://${local.settings_bucket}/${local.settings_key}"
     decisions_key    = aws_kms_key.decisions.arn
     links_key        = aws_kms_key.links.arn
+    owners_key       = aws_kms_key.owners.arn
     sealing_key      = aws_kms_key.sealing.arn
     restore_function = module.function["restore"].alias_arn
     mail_from        = var.mail_from

@@ -19,24 +19,29 @@ locals {
   }
   # Whoever records something publishes it too, and leaves a row of kind unsent where that fails.
   puts_rows = {
-    approval-web         = ["decision", "request", "token", "unsent"]
+    approval-web         = ["decision", "owner", "request", "token", "unsent"]
     delete-all-artifacts = ["case", "request", "unsent"]
-    disable              = ["case", "turns", "unsent"]
+    disable              = ["case", "ownerlink", "turns", "unsent"]
     discover             = ["cleanup", "unsent"]
     log                  = ["case", "cleanup", "request", "unsent"]
-    open-cases           = ["case", "cleanup", "unsent"]
-    reconcile            = ["announced", "case", "cleanup", "link", "request", "token", "unsent"]
-    request-approval     = ["case", "request", "round", "token", "unsent"]
+    open-cases           = ["case", "cleanup", "ownerlink", "unsent"]
+    reconcile            = ["announced", "case", "cleanup", "link", "ownerlink", "request", "token", "unsent"]
+    request-approval     = ["case", "ownerlink", "request", "round", "token", "unsent"]
     restore              = ["case", "cleanup", "request", "unsent"]
     wait-soak            = ["case", "unsent"]
   }
-  gets_rows = merge(local.puts_rows, {
-    approval-web         = concat(local.puts_rows["approval-web"], ["link"])
+  # A link is new or it is nothing. Whoever tells a case's owner something asks first whom it was handed over to.
+  gets_rows = { for name, kinds in merge(local.puts_rows, {
+    approval-web         = concat(local.puts_rows["approval-web"], ["case"])
     delete-all-artifacts = concat(local.puts_rows["delete-all-artifacts"], ["cleanup", "control"])
-    disable              = concat(local.puts_rows["disable"], ["control"])
-    reconcile            = setsubtract(local.puts_rows["reconcile"], ["link"]) # a link is new or it is nothing
-    wait-soak            = concat(local.puts_rows["wait-soak"], ["request"])
-  })
+    disable              = concat(local.puts_rows["disable"], ["control", "owner"])
+    log                  = concat(local.puts_rows["log"], ["owner"])
+    open-cases           = concat(local.puts_rows["open-cases"], ["owner"])
+    reconcile            = concat(local.puts_rows["reconcile"], ["owner"])
+    request-approval     = concat(local.puts_rows["request-approval"], ["owner"])
+    restore              = concat(local.puts_rows["restore"], ["owner"])
+    wait-soak            = concat(local.puts_rows["wait-soak"], ["owner", "request"])
+  }) : name => name == "approval-web" ? concat(kinds, ["link", "ownerlink"]) : sort(setsubtract(kinds, ["link", "ownerlink"])) }
 
   # Objects by the first parts of their keys. Who appends a record reads its chain.
   puts_objects = {
@@ -54,6 +59,7 @@ locals {
     wait-soak             = ["evidence/case/"]
   }
   gets_objects = merge(local.puts_objects, {
+    approval-web         = ["cases/", "evidence/case/"]
     delete-all-artifacts = ["cases/", "evidence/case/", "evidence/cleanup/", "snapshots/"]
     disable              = ["cases/", "evidence/case/", "snapshots/"]
     log                  = ["cases/", "evidence/case/", "evidence/cleanup/", "plans/"]
@@ -65,7 +71,7 @@ locals {
   })
 
   records = setsubtract(local.everybody, ["check-ownership", "crosscheck-cloudtrail"])
-  sends   = ["disable", "log", "open-cases", "reconcile", "restore", "wait-soak"]
+  sends   = ["disable", "log", "open-cases", "reconcile", "request-approval", "restore", "wait-soak"]
 
   grants = concat(
     [
@@ -97,6 +103,8 @@ locals {
       { functions = ["reconcile"], actions = ["states:DescribeExecution"], resources = [local.executions_arn] },
       # AWS knows no resource for it: the token itself says which execution.
       { functions = ["approval-web", "reconcile"], actions = ["states:SendTaskSuccess"], resources = ["*"] },
+      # Who keeps a user on a page has it back on the spot; the pages' own role may change none.
+      { functions = ["approval-web"], actions = ["lambda:InvokeFunction"], resources = [local.restore_arn] },
       # Who started a cleanup is what CloudTrail says; delete-all-artifacts may ask for its own reasons already.
       { functions = ["reconcile"], actions = ["cloudtrail:LookupEvents"], resources = ["*"] },
     ],

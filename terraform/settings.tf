@@ -7,7 +7,7 @@ locals {
   all_settings = merge(var.settings, { exemptions = concat(var.settings.exemptions, local.protected_exemptions) })
   # Functions refuse fields that they don't know, so that one that says nothing is left out: the settings of a release
   # can still be read by the one before it.
-  settings = { for name, value in local.all_settings : name => value if name != "accounts" || length(var.settings.accounts) > 0 }
+  settings = { for name, value in local.all_settings : name => value if value != null && !(contains(["accounts", "owner_domains", "owners"], name) && try(length(value) == 0, false)) }
 
   protected_paths = distinct(concat(var.protected_paths, [
     for e in var.settings.exemptions : e.path if e.path != "" && "${e.name}${e.tag}${e.expires}" == ""

@@ -53,6 +53,21 @@ variable "settings" {
       zone = optional(string, "")
     })), [])
     team = optional(string, "")
+    owners = optional(list(object({
+      name  = optional(string, "")
+      path  = optional(string, "")
+      tag   = optional(string, "")
+      email = string
+    })), [])
+    owner_domains = optional(list(string), [])
+    sign_in = optional(object({
+      issuer    = string
+      client_id = string
+    }))
+    messages = optional(map(object({
+      subject = optional(string, "")
+      text    = optional(string, "")
+    })))
     accounts = optional(list(object({
       id          = string
       external_id = string
@@ -136,6 +151,18 @@ variable "settings" {
     error_message = "settings.team: one plain address, such as security@example.com."
   }
   validation {
+    condition     = alltrue([for o in var.settings.owners : "${o.name}${o.path}${o.tag}" != "" && can(regex("^[^@\\s<>,;\"]+@[^@\\s<>,;\"]+\\.[^@\\s<>,;\".]+$", o.email))])
+    error_message = "settings.owners: each says name, path or tag, and one plain address, such as alice@example.com."
+  }
+  validation {
+    condition     = alltrue([for d in var.settings.owner_domains : can(regex("^[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+$", d))])
+    error_message = "settings.owner_domains: domains such as example.com."
+  }
+  validation {
+    condition     = var.settings.sign_in == null || try(can(regex("^https://[^/?#\\s]+[^?#\\s]*$", var.settings.sign_in.issuer)) && var.settings.sign_in.client_id != "", false)
+    error_message = "settings.sign_in: the issuer's https address as in its discovery document, and the client_id that it knows the pages by."
+  }
+  validation {
     condition = alltrue([
       for a in var.settings.accounts : can(regex("^[0-9]{12}$", a.id)) && alltrue([
         for r in values(a.roles) : can(regex("^arn:aws[a-z-]*:iam::${a.id}:role/.+$", r))
@@ -216,6 +243,18 @@ variable "schedule" {
   validation {
     condition     = var.schedule == null || try(var.schedule.mode, "") != "start" || length(var.settings.approvers) > 0
     error_message = "schedule.mode: \"start\" disables users, and without settings.approvers nobody could decide on them."
+  }
+}
+
+variable "sign_in_client_secret" {
+  description = "The client's secret at the provider of settings.sign_in; left out where the pages are a public client. It is kept in approval-web's environment and in Terraform's state."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.sign_in_client_secret == null || try(length(var.sign_in_client_secret) > 0, false)
+    error_message = "sign_in_client_secret: leave it out rather than empty."
   }
 }
 

@@ -92,6 +92,8 @@ func TestPermissions(t *testing.T) {
 				require.NotEmpty(t, kinds, f)
 				assert.Equal(t, f == "approval-web", slices.Contains(kinds, "decision"), f)
 				assert.Equal(t, f == "reconcile", slices.Contains(kinds, "link"), f)
+				assert.Equal(t, f == "approval-web", slices.Contains(kinds, "owner"), f)
+				assert.Equal(t, slices.Contains([]string{"disable", "open-cases", "reconcile", "request-approval"}, f), slices.Contains(kinds, "ownerlink"), f)
 			}
 			assert.Equal(t, f == "approval-web" || f == "reconcile", len(policy.allowed("states:SendTaskSuccess")) > 0, f)
 			assert.Equal(t, f == "open-cases", len(policy.allowed("states:StartExecution")) > 0, f)
@@ -100,6 +102,17 @@ func TestPermissions(t *testing.T) {
 					assert.False(t, s.Effect == "Allow" && strings.HasPrefix(a, "dynamodb:") && !slices.Contains([]string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}, a), "%s: %s", f, a)
 				}
 			}
+		}
+	})
+	t.Run("the pages have users given back by restore, and call no other function", func(t *testing.T) {
+		for f, policy := range policies {
+			allowed := policy.allowed("lambda:InvokeFunction")
+			if f != "approval-web" {
+				assert.Empty(t, allowed, f)
+				continue
+			}
+			require.Len(t, allowed, 1)
+			assert.Equal(t, texts{"arn:aws:lambda:" + region + ":" + account + ":function:iam-sunset-restore:live"}, allowed[0].Resource)
 		}
 	})
 	t.Run("keys are for those alone who need them", func(t *testing.T) {
@@ -119,6 +132,8 @@ func TestPermissions(t *testing.T) {
 			{"decisions", "kms:VerifyMac", role("delete-all-artifacts", "log", "reconcile", "restore", "wait-soak")},
 			{"links", "kms:GenerateMac", role("reconcile")},
 			{"links", "kms:VerifyMac", role("approval-web")},
+			{"owners", "kms:GenerateMac", role("disable", "open-cases", "reconcile", "request-approval")},
+			{"owners", "kms:VerifyMac", role("approval-web")},
 			{"sealing", "kms:Sign", role("reconcile")},
 		} {
 			allowed := keys[c.key].allowed(c.action)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/deployed"
+	"github.com/iam-sunset/iam-sunset/internal/signin"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
@@ -102,7 +103,7 @@ func TestPlan(t *testing.T) {
 
 	t.Run("keys are of the kinds that the functions use", func(t *testing.T) {
 		for key, want := range map[string][2]string{
-			"decisions": {"GENERATE_VERIFY_MAC", "HMAC_256"}, "links": {"GENERATE_VERIFY_MAC", "HMAC_256"}, "sealing": {"SIGN_VERIFY", "ECC_NIST_P256"},
+			"decisions": {"GENERATE_VERIFY_MAC", "HMAC_256"}, "links": {"GENERATE_VERIFY_MAC", "HMAC_256"}, "owners": {"GENERATE_VERIFY_MAC", "HMAC_256"}, "sealing": {"SIGN_VERIFY", "ECC_NIST_P256"},
 		} {
 			r := p.one(t, "aws_kms_key."+key)
 			assert.Equal(t, want, [2]string{r.text(t, "key_usage"), r.text(t, "customer_master_key_spec")}, key)
@@ -128,6 +129,13 @@ func TestPlan(t *testing.T) {
 			}
 			assert.Equal(t, f == "approval-web" || f == "reconcile", v["IAM_SUNSET_LINKS_KEY"] != nil, f)
 			assert.Equal(t, f == "reconcile", v["IAM_SUNSET_SEALING_KEY"] != nil, f)
+			meetsOwners := slices.Contains([]string{"approval-web", "disable", "open-cases", "reconcile", "request-approval"}, f)
+			assert.Equal(t, meetsOwners, v["IAM_SUNSET_OWNERS_KEY"] != nil, f)
+			assert.Equal(t, meetsOwners, v["IAM_SUNSET_PAGES_URL"] != nil, f)
+			sends := slices.Contains([]string{"disable", "log", "open-cases", "reconcile", "request-approval", "restore", "wait-soak"}, f)
+			assert.Equal(t, sends, v["IAM_SUNSET_MAIL_FROM"] != nil, f)
+			assert.Equal(t, f == "approval-web", v["IAM_SUNSET_RESTORE_FUNCTION"] != nil, f)
+			assert.NotContains(t, v, signin.SecretVariable, f)
 			_, makesOrChecks := v["IAM_SUNSET_DECISIONS_KEY"]
 			assert.Equal(t, slices.Contains([]string{"approval-web", "delete-all-artifacts", "log", "reconcile", "restore", "wait-soak"}, f), makesOrChecks, f)
 		}
@@ -162,6 +170,8 @@ func TestPlan(t *testing.T) {
 		}
 		assert.Equal(t, map[string]string{
 			"GET /a/{link}": "NONE", "GET /a/{link}/{request}": "NONE", "POST /a/{link}/{request}": "NONE", "GET /style.css": "NONE",
+			"GET /a/{link}/{request}/receipt": "NONE", "GET /a/{link}/{request}/receipt.txt": "NONE", "GET /o/{owner}": "NONE", "POST /o/{owner}": "NONE",
+			"GET /sign-in/callback": "NONE", "GET /sign-in/out": "NONE", "POST /sign-in/out": "NONE",
 			"ANY /v1/{proxy+}": "AWS_IAM",
 		}, auth)
 		stage := p.one(t, "aws_apigatewayv2_stage.pages")
@@ -229,6 +239,7 @@ func TestPlan(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, sunset.DefaultSettings().Soak, s.Soak)
 		assert.Empty(t, s.Approvers)
+		assert.Nil(t, s.SignIn)
 	})
 
 	t.Run("the deployment's document is what the command reads", func(t *testing.T) {

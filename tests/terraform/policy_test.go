@@ -61,7 +61,7 @@ func (p plan) policies(t *testing.T) map[string]policy {
 func (p plan) keyPolicies(t *testing.T) map[string]policy {
 	t.Helper()
 	out := map[string]policy{}
-	for _, name := range []string{"data", "executions", "decisions", "links", "sealing"} {
+	for _, name := range []string{"data", "executions", "decisions", "links", "owners", "sealing"} {
 		out[name] = parsed(t, p.one(t, "aws_kms_key."+name).text(t, "policy"))
 	}
 	return out
