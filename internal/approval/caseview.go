@@ -68,8 +68,9 @@ func (w *web) caseOf(ctx context.Context, at place, who visitor, item Item) case
 		p.OwnerUnread = true
 	}
 	if item.Request.State == sunset.RequestSuperseded {
-		if newer, changes, ok := w.newer(ctx, who, item); ok {
-			p.Newer, p.Moved = at.Inbox+"/"+newer.Request.ID, changes
+		newer, changes, ok := w.newer(ctx, who, item)
+		if p.Status = "Nobody has to decide on this any more"; ok {
+			p.Status, p.Newer, p.Moved = "The facts have moved; a newer request takes its place", at.Inbox+"/"+newer.Request.ID, changes
 		}
 	}
 	return p

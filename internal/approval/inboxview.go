@@ -27,7 +27,7 @@ type inboxPage struct {
 	First, Last  int // which of them are on this page, from 1
 	Open, Closed []row
 	Choosable    map[string]int // how many of those shown may be decided so
-	Before, Next string                // addresses, or empty
+	Before, Next string         // addresses, or empty
 }
 
 // row is a line of the inbox.

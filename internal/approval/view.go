@@ -74,7 +74,7 @@ func standing(item Item, now time.Time) (status, mood string) {
 	r := item.Request
 	switch {
 	case r.State == sunset.RequestDecided:
-		return "Decided", "quiet"
+		return "Decided: " + choiceLabel(outcome(item.decisions())), "quiet"
 	case r.State == sunset.RequestExpired || r.State == sunset.RequestOpen && !now.Before(r.Expires):
 		return "Not decided in time; the user stays disabled", "quiet"
 	case r.State != sunset.RequestOpen:
@@ -87,6 +87,20 @@ func standing(item Item, now time.Time) (status, mood string) {
 		return sentence(obstacle(r)), "alarm"
 	}
 	return "Waits for your decision", "ask"
+}
+
+// outcome is what stored decisions on a decided request came to, as sunset.Tally ranks them.
+func outcome(all []sunset.Decision) sunset.Choice {
+	out := sunset.Choice("by whom is not known here")
+	for _, d := range all {
+		switch {
+		case d.Choice == sunset.ChooseKeep:
+			return d.Choice
+		case d.Choice == sunset.ChooseSoakAgain, out != sunset.ChooseSoakAgain:
+			out = d.Choice
+		}
+	}
+	return out
 }
 
 func when(t time.Time) string {

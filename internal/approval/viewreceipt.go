@@ -61,7 +61,7 @@ func tallied(item Item) string {
 	case sunset.RequestExpired:
 		return "The request ended before enough had decided; the user stays disabled."
 	case sunset.RequestSuperseded:
-		return "The facts moved before enough had decided; a newer request takes its place."
+		return "The request was taken back before enough had decided: the facts moved, or nobody has to decide any more."
 	}
 	deletes := 0
 	for _, d := range item.decisions() {

@@ -50,6 +50,11 @@ func (s *site) serve(t *testing.T, signIn approval.SignIn) {
 		Desk: s.Desk, OnDecided: s.onDecided, RecordDecision: s.onRecord, BaseURL: "https://approve.example.com", SignIn: signIn,
 		Log: slog.New(slog.NewTextHandler(&s.logged, nil)),
 	})
+	s.serveHandler(t)
+}
+
+func (s *site) serveHandler(t *testing.T) {
+	t.Helper()
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	s.url, s.client = server.URL, server.Client()
@@ -502,12 +507,15 @@ func TestEveryAnswerIsGuarded(t *testing.T) {
 	s := newSite(t, 1)
 	link := s.link(t, ada)
 	r := s.open(t, asking("ci-old"), "token")
-	for _, c := range [][2]string{{"GET", "/a/" + link}, {"GET", "/a/" + link + "/" + r.ID}, {"GET", "/style.css"}, {"GET", "/none"}, {"HEAD", "/a/" + link}, {"POST", "/a/" + link + "/" + r.ID}} {
+	for _, c := range [][2]string{{"GET", "/a/" + link}, {"GET", "/a/" + link + "/" + r.ID}, {"GET", "/style.css"}, {"GET", "/none"}, {"HEAD", "/a/" + link}, {"POST", "/a/" + link + "/" + r.ID}, {"POST", "/a/" + link + "/decide"}, {"DELETE", "/a/" + link}, {"PUT", "/style.css"}} {
 		_, text, h := s.do(t, c[0], c[1], map[string]string{"Sec-Fetch-Site": "cross-site"}, "")
 		require.Equal(t, "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'", h.Get("Content-Security-Policy"), c)
 		require.Equal(t, "no-referrer", h.Get("Referrer-Policy"), c)
 		require.Equal(t, "no-store", h.Get("Cache-Control"), c)
 		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"), c)
+		require.Equal(t, "DENY", h.Get("X-Frame-Options"), c)
+		require.Equal(t, "same-origin", h.Get("Cross-Origin-Opener-Policy"), c)
+		require.Contains(t, h.Get("Permissions-Policy"), "camera=()", c)
 		require.NotContains(t, text, "<script")
 		require.NotContains(t, text, "style=")
 	}

@@ -169,6 +169,8 @@ func (w *web) takeOne(ctx context.Context, at place, who visitor, items map[stri
 		if newer, changes, ok := w.newer(ctx, who, item); ok {
 			out.Newer, out.Moved = at.Inbox+"/"+newer.Request.ID, changes
 		}
+	case told && fault.Kind == sunset.Invalid && hindrance(item, b, w.desk.clock.Now()) != "":
+		out.Why = sentence(hindrance(item, b, w.desk.clock.Now())) + "."
 	case told && (fault.Kind == sunset.Invalid || fault.Kind == sunset.AccessDenied):
 		out.Why = sentence(fault.Error()) + "."
 	default:

@@ -26,12 +26,16 @@ func TestMovedSaysWhatDiffers(t *testing.T) {
 		change func(*sunset.Facts)
 		want   []string
 	}{
-		"another user":   {func(f *sunset.Facts) { f.UserID = "AIDANEW" }, []string{"another user now: AIDANEW", "it was AIDAOLD"}},
-		"made anew":      {func(f *sunset.Facts) { f.Created = at }, []string{"created 1 March 2026"}},
-		"another name":   {func(f *sunset.Facts) { f.Name = "ci-new" }, []string{"called ci-new now; it was ci-old"}},
-		"kept, empty":    {func(f *sunset.Facts) { f.Final = sunset.FinalRetain }, []string{"strips the user and keeps it now"}},
-		"a new key":      {func(f *sunset.Facts) { f.Artifacts = append(f.Artifacts, sunset.Artifact{Kind: "access-key", ID: "AKIA2", Status: "Active"}) }, []string{"one more: access key AKIA2, Active"}},
-		"a new policy":   {func(f *sunset.Facts) { f.Artifacts = append(f.Artifacts, sunset.Artifact{Kind: "inline-policy", ID: "upload"}) }, []string{"one more: inline policy upload."}},
+		"another user": {func(f *sunset.Facts) { f.UserID = "AIDANEW" }, []string{"another user now: AIDANEW", "it was AIDAOLD"}},
+		"made anew":    {func(f *sunset.Facts) { f.Created = at }, []string{"created 1 March 2026"}},
+		"another name": {func(f *sunset.Facts) { f.Name = "ci-new" }, []string{"called ci-new now; it was ci-old"}},
+		"kept, empty":  {func(f *sunset.Facts) { f.Final = sunset.FinalRetain }, []string{"strips the user and keeps it now"}},
+		"a new key": {func(f *sunset.Facts) {
+			f.Artifacts = append(f.Artifacts, sunset.Artifact{Kind: "access-key", ID: "AKIA2", Status: "Active"})
+		}, []string{"one more: access key AKIA2, Active"}},
+		"a new policy": {func(f *sunset.Facts) {
+			f.Artifacts = append(f.Artifacts, sunset.Artifact{Kind: "inline-policy", ID: "upload"})
+		}, []string{"one more: inline policy upload."}},
 		"a strange kind": {func(f *sunset.Facts) { f.Artifacts = append(f.Artifacts, sunset.Artifact{Kind: "new-thing", ID: "x"}) }, []string{"one more: new thing x."}},
 		"a key is off":   {func(f *sunset.Facts) { f.Artifacts[0].Status = "Inactive" }, []string{"Its access key AKIA1 is Inactive now; it was Active"}},
 		"a key is gone":  {func(f *sunset.Facts) { f.Artifacts = f.Artifacts[1:] }, []string{"does not have this any more: access key AKIA1"}},
@@ -47,7 +51,9 @@ func TestMovedSaysWhatDiffers(t *testing.T) {
 		"heard since": {func(f *sunset.Facts) {
 			f.Signals = append(f.Signals, sunset.Signal{Kind: sunset.SignIn, At: at.Add(time.Hour), Detail: "its password was used"})
 		}, []string{"Heard since, 1 March 2026 09:30 UTC: its password was used."}},
-		"heard, no detail": {func(f *sunset.Facts) { f.Signals = append(f.Signals, sunset.Signal{Kind: sunset.KeepTag, About: "t", At: at}) }, []string{"keep-tag t."}},
+		"heard, no detail": {func(f *sunset.Facts) {
+			f.Signals = append(f.Signals, sunset.Signal{Kind: sunset.KeepTag, About: "t", At: at})
+		}, []string{"keep-tag t."}},
 		"forgiven":         {func(f *sunset.Facts) { f.Signals = nil }, []string{"Not counted any more: it called GetUser"}},
 		"in another order": {func(f *sunset.Facts) { slices.Reverse(f.Artifacts) }, []string{"listed in another way"}},
 		"two at once": {func(f *sunset.Facts) { f.Name, f.Signals = "ci-new", nil }, []string{
