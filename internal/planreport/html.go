@@ -231,7 +231,7 @@ func ago(then, now time.Time) string {
 	if n := days(then, now); n > 0 {
 		return counted(n, "day") + " ago"
 	}
-	return "less than a day ago"
+	return "within a day"
 }
 
 // inDays is a duration as people say it.
