@@ -67,7 +67,7 @@ func awkwardKit(t *testing.T) Kit {
 const standIn = `#!/bin/sh
 for word in "$@"; do
 	case $word in
-	*=file://*) printf '%s\n' "${word%%=*}:"; cat "${word#*=file://}" ;;
+	*=file://*) printf '%s\n' "${word%%=*}:"; cat "${word#*=file://}"; echo ;;
 	*) printf '%s\n' "$word" ;;
 	esac
 done >>"$CALLS"

@@ -79,13 +79,9 @@ func (s *shell) comment(format string, args ...any) {
 	s.text.WriteString("# " + oneLine(fmt.Sprintf(format, args...)) + "\n")
 }
 
-// file writes a file with this content and a line break. Nothing in a here-document with a quoted end is expanded.
+// file writes a file with this content and nothing more.
 func (s *shell) file(name, content string) {
-	end := "END_OF_FILE"
-	for strings.Contains("\n"+content+"\n", "\n"+end+"\n") {
-		end += "_"
-	}
-	s.line("cat >\"$work/%s\" <<'%s'\n%s\n%s", name, end, content, end)
+	s.line("printf '%%s' %s >\"$work/%s\"", word(content), name)
 }
 
 // key uploads the public half of a credential. It is Active at first, whatever it was.
