@@ -141,12 +141,18 @@ func headline(f figures, limit string) (first, second string) {
 	default:
 		first = fmt.Sprintf("%d of %s have not been used for %s, and nothing that could be read depends on them.", f.Eligible, of, limit)
 	}
-	switch {
-	case f.Unclear == 1:
-		second = "1 more shows no use either, but that is not proven or something would break without it: it is kept."
-	case f.Unclear > 1:
-		second = fmt.Sprintf("%d more show no use either, but that is not proven or something would break without them: they are kept.", f.Unclear)
+	if f.Unclear == 0 {
+		return first, ""
 	}
+	show, them := "show", "them: they are kept"
+	if f.Unclear == 1 {
+		show, them = "shows", "it: it is kept"
+	}
+	either := "of them " + show + " no use"
+	if f.Eligible > 0 {
+		either = "more " + show + " no use either"
+	}
+	second = fmt.Sprintf("%d %s, but that is not proven or something would break without %s.", f.Unclear, either, them)
 	return first, second
 }
 

@@ -20,16 +20,17 @@ var (
 
 func TestHeadlineSaysWhatItComesTo(t *testing.T) {
 	for want, p := range map[string]sunset.Plan{
-		"2 of 3 IAM users have not been used for 90 days, and nothing that could be read depends on them.": plan(entry("a"), entry("b"), entry("c", active)),
-		"1 of 2 IAM users has not been used for 90 days, and nothing that could be read depends on it.":    plan(entry("a"), entry("c", active)),
-		"Of 1 IAM user, none can go: each was used within 90 days, or something speaks for keeping it.":    plan(entry("c", active)),
-		"1 of 1 IAM user asked about has not been used for 90 days":                                        plan(entry("a"), entry("b", keep(sunset.NotRequested, "the request names other users"))),
-		"2 more show no use either, but that is not proven or something would break without them":          plan(entry("a", unknown), entry("b", blocked)),
-		"1 more shows no use either": plan(entry("a", unknown), entry("b", unknown, active)),
+		"2 of 3 IAM users have not been used for 90 days, and nothing that could be read depends on them.":        plan(entry("a"), entry("b"), entry("c", active)),
+		"1 of 2 IAM users has not been used for 90 days, and nothing that could be read depends on it.":           plan(entry("a"), entry("c", active)),
+		"Of 1 IAM user, none can go: each was used within 90 days, or something speaks for keeping it.":           plan(entry("c", active)),
+		"1 of 1 IAM user asked about has not been used for 90 days":                                               plan(entry("a"), entry("b", keep(sunset.NotRequested, "the request names other users"))),
+		"2 more show no use either, but that is not proven or something would break without them: they are kept.": plan(entry("a", unknown), entry("b", blocked), entry("c")),
+		"1 more shows no use either, but that is not proven or something would break without it: it is kept.":     plan(entry("a", unknown), entry("b", unknown, active), entry("c")),
+		"2 of them show no use, but that is not proven or something would break without them: they are kept.":     plan(entry("a", unknown), entry("b", blocked)),
 	} {
 		says(t, report(t, p), want)
 	}
-	lacks(t, report(t, plan(entry("a"), entry("b", active))), "no use either")
+	lacks(t, report(t, plan(entry("a"), entry("b", active))), " no use, but")
 }
 
 // figure reads the number that stands above a figure's words.
