@@ -296,6 +296,6 @@ func TestOneCaseAUser(t *testing.T) {
 	row, err := w.machine.Cases.Cleanup(t.Context(), cleanup)
 	require.NoError(t, err)
 	require.Equal(t, map[sunset.Outcome]int{sunset.Rescued: 1}, positive(row.Outcomes))
-	require.Contains(t, w.mail[len(w.mail)-1].Subject, "old-one: rescued")
+	require.Contains(t, w.mail[len(w.mail)-1].Subject, "old-one: it was put back")
 	w.proven()
 }

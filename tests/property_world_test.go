@@ -266,7 +266,9 @@ func (w *trial) restart() {
 
 // now is where a link of an earlier process leads: its port is another one now.
 func (w *trial) now(link string) string {
-	return w.machine.PagesURL + link[strings.Index(link, "/a/"):]
+	u, err := url.Parse(link)
+	require.NoError(w.t, err)
+	return w.machine.PagesURL + u.Path
 }
 
 // unjittered is virtual time in which the waits of AWS's SDK, which it draws at random by itself, all take two seconds: a run

@@ -259,7 +259,7 @@ func TestAFailedCaseIsRescued(t *testing.T) {
 	after, _ := w.account.User("old-batch")
 	require.Equal(t, timeless(before), timeless(after))
 	require.Equal(t, sunset.Rescued, w.caseOf(user.ID).Outcome)
-	require.Equal(t, "IAM user old-batch: rescued", w.mail[len(w.mail)-1].Subject)
+	require.Equal(t, "IAM user old-batch: it was put back", w.mail[len(w.mail)-1].Subject)
 	w.at(w.clock.Now().Add(time.Hour), func() { w.redrive(c) })
 	w.until(func() bool { x, _ := w.machine.Engine.Execution(c.Execution); return x.Status == "SUCCEEDED" })
 	require.Equal(t, sunset.Rescued, w.caseOf(user.ID).Outcome)

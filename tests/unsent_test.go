@@ -83,7 +83,7 @@ func TestMessagesThatFailedAreSentAgain(t *testing.T) {
 	w.finish()
 	c := w.caseOf(user.ID)
 	require.Equal(t, sunset.Deleted, c.Outcome)
-	told := "owner@example.com: IAM user old-batch will be disabled on 2026-03-05"
+	told := "owner@example.com: IAM user old-batch will be disabled on 5 March 2026, 09:00 UTC"
 	require.Equal(t, map[string]int{told: 1}, w.every(sunset.ChainOf(c.ID), "message-failed"))
 	require.Equal(t, map[string]int{told: 1}, w.every(sunset.ChainOf(c.ID), "message-sent"))
 	sent := 0
@@ -124,7 +124,7 @@ func TestAMessageThatNobodyTakesIsGivenUp(t *testing.T) {
 	c := w.caseOf(user.ID)
 	require.Equal(t, sunset.Deleted, c.Outcome)
 	failed := w.every(sunset.ChainOf(c.ID), "message-failed")
-	require.Len(t, failed, 3, "told before, told when it was disabled, told of the end")
+	require.Len(t, failed, 4, "told before, told when it was disabled, told when the approvers were asked, told of the end")
 	require.Equal(t, failed, w.every(sunset.ChainOf(c.ID), "message-given-up"))
 	require.Empty(t, w.every(sunset.ChainOf(c.ID), "message-sent"))
 	last := (*rounds)[len(*rounds)-1]

@@ -125,7 +125,7 @@ func TestWhatACaseCosts(t *testing.T) {
 		{"states entered", 62},
 		{"functions called", 23},
 		{"PUT", 65},
-		{"records", 55},
+		{"records", 58},
 		{"GET", 260},
 		{"LIST", 10},
 		{"write units", 45},
