@@ -136,15 +136,14 @@ func leadOf(c workflow.CaseStands) string {
 		text += ", " + when(c.At)
 	}
 	text += "."
-	if c.Waits != "" {
-		text += " It waits for " + c.Waits
-		if strings.HasPrefix(c.Waits, "the next check") || strings.HasPrefix(c.Waits, "something was heard") {
-			text = strings.TrimSuffix(text, " It waits for "+c.Waits) + " " + upper(c.Waits)
-		}
-		if len(c.For) > 0 {
-			text += ": " + strings.Join(c.For, ", ")
-		}
-		text = strings.TrimRight(text, ".") + "."
+	switch {
+	case strings.HasPrefix(c.Waits, "the next check"), strings.HasPrefix(c.Waits, "something was heard"):
+		text += " " + upper(strings.TrimRight(c.Waits, ".")) + "."
+	case c.Waits != "":
+		text += " It waits for " + strings.TrimRight(c.Waits, ".") + "."
+	}
+	if len(c.For) > 0 {
+		text += " Asked: " + strings.Join(c.For, ", ") + "."
 	}
 	return text
 }

@@ -2,8 +2,11 @@ package dashboard_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +52,26 @@ func TestAnAddressSignsInOnce(t *testing.T) {
 
 	b.cookie = a.cookie
 	require.Contains(t, b.page("/dashboard/"), olga)
+}
+
+// Of twenty who come with the same address at once, one gets in.
+func TestAnAddressTakesOne(t *testing.T) {
+	w := open(t)
+	path, _ := w.board.Invite(olga)
+	var in atomic.Int32
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			rw := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, w.machine.EngineURL+path, http.NoBody)
+			w.board.ServeHTTP(rw, r)
+			if rw.Code == http.StatusSeeOther {
+				in.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 1, in.Load())
 }
 
 func TestAnAddressEnds(t *testing.T) {

@@ -67,7 +67,7 @@ func TestPauseAndResume(t *testing.T) {
 	b := w.signedIn(olga)
 	require.Contains(t, b.page("/dashboard/"), "Everything runs")
 	page := b.page("/dashboard/pause")
-	for _, said := range []string{"Nothing will be disabled or deleted in any cleanup until somebody resumes.", "A deletion that has begun goes on to its end.", `<form class="decide" method="post" action="/dashboard/pause">`} {
+	for _, said := range []string{"Nothing will be disabled or deleted in any cleanup until somebody resumes.", "A deletion that has begun goes on to its end.", `<form class="b-why" method="post" action="/dashboard/pause">`} {
 		require.Contains(t, page, said)
 	}
 	for _, reason := range []string{"", " \n\t ", "\u202e", strings.Repeat("x", 1001)} {
@@ -188,7 +188,7 @@ func TestOneCaseToItsEnd(t *testing.T) {
 	page = b.page("/dashboard/")
 	require.Contains(t, page, "ended undecided and is still disabled")
 	require.Contains(t, page, "iam-sunset rescue "+w.users["old-a"].ID+" --engine "+w.machine.EngineURL)
-	require.Contains(t, page, `<span class="outcome at-trouble">expired</span>`)
+	require.Contains(t, page, `<span class="b-outcome at-trouble">expired</span>`)
 	require.Contains(t, b.page("/dashboard/cases/ended?cleanup=spring"), "old-a")
 	require.Contains(t, b.page("/dashboard/cases/ended?cleanup=autumn"), "There are none.")
 }
