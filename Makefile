@@ -6,7 +6,7 @@ RUNS ?= 10000
 FUZZTIME ?= 30s
 # Whole cleanups by the hundred, one for each way to die, to be refused, to be read badly, or to live at random. The others of the
 # same package look for races.
-BY_THE_HUNDRED := ^(TestKill|TestErrors|TestProperty|TestEveryFunction|TestEveryWrite|TestStorms|TestTheDenyGoesLast|TestWhatIsNotRead|TestTheLastMoment|TestAChangeThatIAM|TestASoakLonger)
+BY_THE_HUNDRED := ^(TestKill|TestErrors|TestProperty|TestEveryFunction|TestEveryWrite|TestStorms|TestTheDenyGoesLast|TestWhatIsNotRead|TestTheLastMoment|TestAChangeThatIAM|TestASoakLonger|TestMutations)
 
 .PHONY: help
 help: ## show this list
@@ -25,7 +25,7 @@ test: ## all tests, with the race detector but for whole cleanups by the hundred
 	go test -race -timeout 20m -skip '$(BY_THE_HUNDRED)' ./...
 	@mkdir -p bin
 	GOGC=400 go test -v -timeout 20m -run '$(BY_THE_HUNDRED)' ./tests ./internal/embedded/stepfunctions >bin/by-the-hundred.log 2>&1 || { cat bin/by-the-hundred.log; exit 1; }
-	@grep -hE '^(ok|FAIL)|[0-9]+ (points of|lives)|in [0-9]+ runs' bin/by-the-hundred.log
+	@grep -hE '^(ok|FAIL)|[0-9]+ (points of|lives|ways to)|in [0-9]+ runs' bin/by-the-hundred.log
 
 .PHONY: test-long
 test-long: ## the rules in 10,000 random accounts instead of 1,000 (RUNS=… for another number)
