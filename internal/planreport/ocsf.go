@@ -23,7 +23,7 @@ type rule struct {
 var (
 	unusedUser = rule{
 		Name: "iam-user-unused", Code: "FAIL", Title: "IAM user is unused",
-		Desc:   "No credential of the IAM user was used for as long as the settings say, CloudTrail shows nothing of it in any region, and nothing that was read depends on it.",
+		Desc:   "No credential of the IAM user was used for as long as the settings say, CloudTrail's event history shows nothing of it in any open region, and nothing that was read depends on it.",
 		Risk:   "Whoever gets hold of a forgotten credential works with the user's rights, and nobody expects to see it used.",
 		Remedy: "Ask its owner, then let a cleanup disable it, listen to it, and delete it once approvers have agreed: iam-sunset start --open-cases. Or exempt it in the settings, with the reason.",
 	}
