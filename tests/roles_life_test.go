@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -52,6 +53,8 @@ func ends() map[string]sunset.Outcome {
 		"back-early":        sunset.Rescued, // while it is being disabled
 		"back-managed":      sunset.Rescued,
 		"back-asked":        sunset.Rescued, // while the approvers are asked
+		"back-owned":        sunset.Rescued, // by whom its owner has handed it over to, in the soak
+		"back-owned-asked":  sunset.Rescued, // by its owner, while the approvers are asked
 		"back-late":         sunset.Rescued, // after nobody had decided
 		"back-late-team":    sunset.Rescued,
 		"renamed-before":    sunset.Deleted, // between plan and turn
@@ -66,7 +69,10 @@ func (r *rolesRun) live(t *testing.T) {
 		withGroups(a)
 		for _, name := range slices.Sorted(maps.Keys(ends())) {
 			var tags []fakeaws.Tag
-			if !strings.HasSuffix(name, "-team") {
+			switch {
+			case strings.HasPrefix(name, "back-owned"):
+				tags = append(tags, fakeaws.Tag{Key: "owner", Value: name + "@example.com"})
+			case !strings.HasSuffix(name, "-team"):
 				tags = append(tags, fakeaws.Tag{Key: "owner", Value: "owner@example.com"})
 			}
 			if name == "kept-managed" {
@@ -83,6 +89,7 @@ func (r *rolesRun) live(t *testing.T) {
 	person := fakeaws.RoleSpec{Name: "approvers"}
 	l.set(func(s *sunset.Settings) {
 		s.Soak, s.Approvers[0].Principals = sunset.Days(3), []string{l.account.AddRole(person)}
+		s.OwnerDomains = []string{"example.com"}
 		for name := range ends() {
 			s.AcceptUnknown = append(s.AcceptUnknown, name, name+"-anew")
 		}
@@ -96,6 +103,7 @@ func (r *rolesRun) live(t *testing.T) {
 	require.NoError(t, err)
 	l.troubles()
 	l.turns()
+	l.owned()
 	l.decisions()
 	l.clean(sunset.Request{})
 	row := l.finish()
@@ -184,6 +192,21 @@ func (l *life) turns() {
 		}
 	})
 	l.at(turn().Add(36*time.Hour), func() { l.redrive(l.caseOf(stopped)) })
+}
+
+// owned is what owners say on their pages.
+func (l *life) owned() {
+	said := func(to string, form url.Values) {
+		status, page := l.say(l.wayOf(to), form)
+		require.Equal(l.t, http.StatusOK, status, page)
+	}
+	l.at(turn().Add(day), func() {
+		said("back-owned@example.com", url.Values{"act": {"agree"}})
+		said("back-owned@example.com", url.Values{"act": {"hand-over"}, "to": {"heir@example.com"}})
+	})
+	// The new owner hears of it in the next round, or in the one after where the first message got lost.
+	l.at(turn().Add(day+150*time.Minute), func() { said("heir@example.com", keepIt("the report runs once a year")) })
+	l.at(turn().Add(5*day), func() { said("back-owned-asked@example.com", keepIt("the report runs once a year")) })
 }
 
 // decisions are what people do while they are asked.

@@ -51,11 +51,15 @@ func (l *callLog) whoDidWhat(t *testing.T) {
 		}
 	}
 	for what, who := range map[string][]string{
-		"iam:DeleteUser":      {deletes, memberDeletes},
-		"takes away for good": {deletes, memberDeletes},
-		"changes users":       {deletes, "disable", memberChanges, memberDeletes, "restore"},
-		"writes decision":     {"approval-web"},
-		"writes link":         {"reconcile"},
+		"iam:DeleteUser":                           {deletes, memberDeletes},
+		"takes away for good":                      {deletes, memberDeletes},
+		"changes users":                            {deletes, "disable", memberChanges, memberDeletes, "restore"},
+		"writes decision":                          {"approval-web"},
+		"writes link":                              {"reconcile"},
+		"writes owner":                             {"approval-web"},
+		"writes ownerlink":                         {"disable", "open-cases", "reconcile", "request-approval"},
+		"kms:GenerateMac IAM_SUNSET_OWNERS_KEY":    {"disable", "open-cases", "reconcile", "request-approval"},
+		"kms:VerifyMac IAM_SUNSET_OWNERS_KEY":      {"approval-web"},
 		"kms:GenerateMac IAM_SUNSET_DECISIONS_KEY": {"approval-web"},
 		"kms:VerifyMac IAM_SUNSET_DECISIONS_KEY":   {deletes, "log", "reconcile", "restore", "wait-soak"},
 		"kms:GenerateMac IAM_SUNSET_LINKS_KEY":     {"reconcile"},

@@ -123,7 +123,7 @@ func newPrivileges(t *testing.T, plan rolePlan) *privileges {
 	}
 	// What the key of executions is used for can't be seen here: no service that keeps them has one.
 	keys := map[string]string{
-		"data": dataKey, "decisions": "IAM_SUNSET_DECISIONS_KEY", "links": "IAM_SUNSET_LINKS_KEY", "sealing": "IAM_SUNSET_SEALING_KEY",
+		"data": dataKey, "decisions": "IAM_SUNSET_DECISIONS_KEY", "links": "IAM_SUNSET_LINKS_KEY", "owners": "IAM_SUNSET_OWNERS_KEY", "sealing": "IAM_SUNSET_SEALING_KEY",
 	}
 	for key, actions := range plan.keyGrants {
 		for action, functions := range actions {

@@ -9,6 +9,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httputil"
@@ -19,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -102,7 +105,7 @@ func (p rolePlan) underRoles(log *callLog, all *stages) func(*world, *onemachine
 		cloud.VerifyIdentity("example.com")
 		known := map[string]string{
 			"IAM_SUNSET_DECISIONS_KEY": cloud.CreateKey("HMAC_256"), "IAM_SUNSET_LINKS_KEY": cloud.CreateKey("HMAC_256"),
-			"IAM_SUNSET_SEALING_KEY": cloud.CreateKey("ECC_NIST_P256"),
+			"IAM_SUNSET_SEALING_KEY": cloud.CreateKey("ECC_NIST_P256"), "IAM_SUNSET_OWNERS_KEY": cloud.CreateKey("HMAC_256"),
 			// These AWS alone will tell; what is used here is the engine's.
 			"IAM_SUNSET_PAGES_URL": "https://pages.example.com", "IAM_SUNSET_ALIAS": "arn:aws:states:us-east-1:123456789012:stateMachine:iam-sunset:current",
 		}
@@ -137,7 +140,7 @@ func (p rolePlan) underRoles(log *callLog, all *stages) func(*world, *onemachine
 		}
 		var mounted sync.Once
 		compose := func(function string, base workflow.World) workflow.World {
-			mounted.Do(func() { mount(w, cloud, *base.Executions.Options().BaseEndpoint, config.Key) })
+			mounted.Do(func() { mount(w, on, *base.Executions.Options().BaseEndpoint, config.Key) })
 			env := func(name string) string {
 				planned, given := p.environment[function][name]
 				if !given && name != "IAM_SUNSET_ENDPOINT_URL" {
@@ -204,8 +207,9 @@ func (h heardByPeople) Send(ctx context.Context, m approval.Message) error {
 	return h.people.Send(ctx, m)
 }
 
-// mount puts Step Functions and CloudTrail behind the cloud's door, so that their calls are logged by principal.
-func mount(w *world, cloud *fakecloud.Cloud, engine string, key signature.Key) {
+// mount puts Step Functions, CloudTrail and the function restore behind the cloud's door, so that their calls are logged by principal.
+func mount(w *world, on *stage, engine string, key signature.Key) {
+	cloud := on.cloud
 	to, err := url.Parse(engine)
 	require.NoError(w.t, err)
 	behind := httputil.NewSingleHostReverseProxy(to)
@@ -219,6 +223,19 @@ func mount(w *world, cloud *fakecloud.Cloud, engine string, key signature.Key) {
 		}
 		return "*"
 	})
+	// The pages ask for a rescue by calling the function restore, under restore's own role.
+	cloud.Mount("lambda", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		payload, err := io.ReadAll(r.Body)
+		require.NoError(w.t, err)
+		out, err := on.functions["restore"](r.Context(), payload)
+		var named messages.InvokeResponse_Error
+		if errors.As(err, &named) {
+			rw.Header().Set("X-Amz-Function-Error", "Unhandled")
+			out, err = json.Marshal(named)
+		}
+		require.NoError(w.t, err)
+		_, _ = rw.Write(out)
+	}), nil)
 	// Nobody's StartExecution is in this trail: the engine tells who started.
 	cloud.Mount("cloudtrail", http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -256,13 +273,17 @@ func (k resigned) RoundTrip(r *http.Request) (*http.Response, error) {
 func (p rolePlan) gather(w *world, on *stage, known map[string]string, log *callLog) {
 	for _, c := range on.cloud.Calls() {
 		if c.Principal != tester {
-			resource := c.Resource
+			action, resource := c.Action, c.Resource
+			// Lambda's operation is its path: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+			if arn, ok := strings.CutPrefix(action, "lambda:POST /2015-03-31/functions/"); ok {
+				action, resource = "lambda:InvokeFunction", strings.TrimSuffix(arn, "/invocations")
+			}
 			for name, arn := range known {
 				if arn == resource {
 					resource = name
 				}
 			}
-			log.add(made{c.Principal, c.Action, resource, c.LeadingKey, c.Via, c.Error})
+			log.add(made{c.Principal, action, resource, c.LeadingKey, c.Via, c.Error})
 		}
 	}
 	for _, c := range w.account.Calls() {

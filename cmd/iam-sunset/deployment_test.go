@@ -82,6 +82,7 @@ func newDistant(t *testing.T, names ...string) *distant {
 		"IAM_SUNSET_BUCKET": "evidence", "IAM_SUNSET_TABLE": "casebook", "IAM_SUNSET_SETTINGS": "s3://settings/settings.json",
 		"IAM_SUNSET_STATE_MACHINE": "arn:aws:states:us-east-1:" + d.account.ID() + ":stateMachine:iam-sunset", "IAM_SUNSET_ENDPOINT_URL": cloudServer.URL,
 		"IAM_SUNSET_DECISIONS_KEY": d.cloud.CreateKey("HMAC_256"), "IAM_SUNSET_LINKS_KEY": d.cloud.CreateKey("HMAC_256"),
+		"IAM_SUNSET_OWNERS_KEY": d.cloud.CreateKey("HMAC_256"), "IAM_SUNSET_RESTORE_FUNCTION": "arn:aws:lambda:us-east-1:" + d.account.ID() + ":function:iam-sunset-restore:live",
 		"IAM_SUNSET_PAGES_URL": cloudServer.URL, "IAM_SUNSET_ALIAS": "arn:aws:states:us-east-1:" + d.account.ID() + ":stateMachine:iam-sunset",
 	}
 	world, err := deployed.World("approval-web", func(name string) string { return env[name] }, functions, d.clock)
@@ -103,7 +104,7 @@ func newDistant(t *testing.T, names ...string) *distant {
 	document, err := json.Marshal(deployed.Deployment{
 		Version: 1, Region: "us-east-1", Account: d.account.ID(), StateMachine: env["IAM_SUNSET_STATE_MACHINE"], Alias: env["IAM_SUNSET_ALIAS"],
 		PagesURL: cloudServer.URL, Bucket: "evidence", Table: "casebook", Settings: env["IAM_SUNSET_SETTINGS"], DecisionsKey: env["IAM_SUNSET_DECISIONS_KEY"],
-		LinksKey: env["IAM_SUNSET_LINKS_KEY"], RestoreFunction: "arn:aws:lambda:us-east-1:" + d.account.ID() + ":function:iam-sunset-restore:live", EndpointURL: cloudServer.URL,
+		LinksKey: env["IAM_SUNSET_LINKS_KEY"], RestoreFunction: env["IAM_SUNSET_RESTORE_FUNCTION"], EndpointURL: cloudServer.URL,
 		Bus: d.cloud.CreateBus("events"),
 	})
 	require.NoError(t, err)

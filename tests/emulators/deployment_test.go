@@ -77,6 +77,7 @@ func deploy(t *testing.T, on *ministack, name string, account *fakeaws.Account, 
 	d.makeBuckets(ctx)
 	d.makeTable(ctx)
 	d.DecisionsKey = d.makeKey(ctx, kmstypes.KeySpecHmac256, kmstypes.KeyUsageTypeGenerateVerifyMac)
+	d.OwnersKey = d.makeKey(ctx, kmstypes.KeySpecHmac256, kmstypes.KeyUsageTypeGenerateVerifyMac)
 	d.LinksKey = d.makeKey(ctx, kmstypes.KeySpecHmac256, kmstypes.KeyUsageTypeGenerateVerifyMac)
 	d.SealingKey = d.makeKey(ctx, kmstypes.KeySpecEccNistP256, kmstypes.KeyUsageTypeSignVerify)
 	d.makeMessages(ctx)
@@ -123,6 +124,7 @@ func (d *deployment) environment(function string) map[string]string {
 		"IAM_SUNSET_STATE_MACHINE": d.StateMachine, "IAM_SUNSET_ALIAS": d.Alias, "IAM_SUNSET_PAGES_URL": d.PagesURL,
 		"IAM_SUNSET_OWN":           "arn:aws:iam::" + accountID + ":role/" + roleOf(function),
 		"IAM_SUNSET_DECISIONS_KEY": d.DecisionsKey, "IAM_SUNSET_LINKS_KEY": d.LinksKey, "IAM_SUNSET_SEALING_KEY": d.SealingKey,
+		"IAM_SUNSET_OWNERS_KEY": d.OwnersKey, "IAM_SUNSET_RESTORE_FUNCTION": d.functionARN("restore"),
 		"IAM_SUNSET_MAIL_FROM": d.MailFrom, "IAM_SUNSET_TOPIC": d.Topic, "IAM_SUNSET_BUS": d.Bus, "IAM_SUNSET_ACCESS": "read",
 	}
 	switch function {

@@ -69,6 +69,8 @@ func initOf(b *testing.B, binary, api string, asked <-chan time.Time) float64 {
 		"IAM_SUNSET_STATE_MACHINE=arn:aws:states:eu-west-1:123456789012:stateMachine:iam-sunset", "IAM_SUNSET_PAGES_URL=https://pages.example.com",
 		"IAM_SUNSET_ALIAS=arn:aws:states:eu-west-1:123456789012:stateMachine:iam-sunset:live", "IAM_SUNSET_ACCESS=read",
 		"IAM_SUNSET_DECISIONS_KEY=arn:aws:kms:eu-west-1:123456789012:key/decisions", "IAM_SUNSET_LINKS_KEY=arn:aws:kms:eu-west-1:123456789012:key/links",
+		"IAM_SUNSET_OWNERS_KEY=arn:aws:kms:eu-west-1:123456789012:key/owners",
+		"IAM_SUNSET_RESTORE_FUNCTION=arn:aws:lambda:eu-west-1:123456789012:function:iam-sunset-restore:live",
 		"IAM_SUNSET_SEALING_KEY=arn:aws:kms:eu-west-1:123456789012:key/seals", "IAM_SUNSET_MAIL_FROM=sunset@example.com",
 		"IAM_SUNSET_TOPIC=arn:aws:sns:eu-west-1:123456789012:team", "IAM_SUNSET_BUS=default",
 		"IAM_SUNSET_SEALING_KEY=arn:aws:kms:eu-west-1:123456789012:key/sealing", "IAM_SUNSET_OWN=arn:aws:iam::123456789012:role/iam-sunset",
