@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, around surroundings) int {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{err, fmt.Sprintf("see `%s --help`", cmd.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), scanCommand(around.clock), serveCommand(around), fakeAccountCommand(), auditCommand(around), packageCommand(), versionCommand())
+	root.AddCommand(demoCommand(), scanCommand(around.clock), serveCommand(around), fakeAccountCommand(), auditCommand(around), packageCommand(), messagesCommand(), versionCommand())
 	root.AddCommand(operatorCommands(around)...)
 	return report(ctx, around.stderr, root.ExecuteContext(ctx))
 }
