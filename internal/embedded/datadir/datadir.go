@@ -5,7 +5,7 @@
 //	settings.json  the settings, written by people
 //	journal.db     the embedded engine's journal
 //	store/         objects (plans, snapshots, evidence) and rows (cases, requests, decisions, links); see package store
-//	keys/          decisions.key, links.key, sealing.pem: private; sealing.pub.pem: for `audit verify --key`
+//	keys/          decisions.key, links.key, owners.key, sealing.pem: private; sealing.pub.pem: for `audit verify --key`
 //	credentials    the access key of the engine's API, as an AWS shared credentials file
 //	outbox/        messages, an .eml each
 //	engine.json    where the running process is reached; gone while none runs

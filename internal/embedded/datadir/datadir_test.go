@@ -125,6 +125,29 @@ func TestANewDirectory(t *testing.T) {
 	require.Equal(t, first.Engine.Secret, cfg.Credentials.SecretAccessKey)
 }
 
+// A directory of before there were owners' links gets a key for them, and keeps all others.
+func TestADirectoryWithoutAKeyForOwners(t *testing.T) {
+	path := made(t)
+	before := everything(t, path)
+	require.NoError(t, os.Remove(path+"/keys/owners.key"))
+	d, err := datadir.Open(path, ours, began)
+	require.NoError(t, err)
+	defer d.Close()
+	after := everything(t, path)
+	require.NotEqual(t, before["/keys/owners.key"], after["/keys/owners.key"])
+	require.Len(t, after, len(before))
+	for _, name := range []string{"/keys/decisions.key", "/keys/links.key", "/keys/sealing.pem", "/credentials", "/version.json"} {
+		require.Equal(t, before[name], after[name], name)
+	}
+	keys, err := d.Keys()
+	require.NoError(t, err)
+	mac, err := keys.Signers.Owners.MAC(t.Context(), []byte("x"))
+	require.NoError(t, err)
+	ok, err := keys.Signers.Links.Verify(t.Context(), []byte("x"), mac)
+	require.NoError(t, err)
+	require.False(t, ok, "it is a key of its own")
+}
+
 // What is refused is refused untouched, with a sentence that says what to do.
 func TestRefusals(t *testing.T) {
 	write := func(name, text string) func(*testing.T, string) {
@@ -233,8 +256,8 @@ func TestAFirstStartThatWasCutOff(t *testing.T) {
 		{"/version.json", "/credentials"},
 		{"/version.json", "/credentials", "/keys/sealing.pub.pem"},
 		{"/version.json", "/credentials", "/keys/sealing.pub.pem", "/keys/sealing.pem"},
-		{"/version.json", "/credentials", "/keys/sealing.pub.pem", "/keys/sealing.pem", "/keys/links.key", "/keys/decisions.key"},
-		{"/version.json", "/credentials", "/keys/sealing.pub.pem", "/keys/sealing.pem", "/keys/links.key", "/keys/decisions.key", "/keys", "/lock"},
+		{"/version.json", "/credentials", "/keys/sealing.pub.pem", "/keys/sealing.pem", "/keys/owners.key", "/keys/links.key", "/keys/decisions.key"},
+		{"/version.json", "/credentials", "/keys/sealing.pub.pem", "/keys/sealing.pem", "/keys/owners.key", "/keys/links.key", "/keys/decisions.key", "/keys", "/lock"},
 	} {
 		path := made(t)
 		for _, name := range lost {

@@ -21,6 +21,7 @@ import (
 const (
 	decisionsKey     = keysDir + "/decisions.key"
 	linksKey         = keysDir + "/links.key"
+	ownersKey        = keysDir + "/owners.key"
 	sealingKey       = keysDir + "/sealing.pem"
 	PublicSealingKey = keysDir + "/sealing.pub.pem"
 )
@@ -43,6 +44,10 @@ func (d *Dir) Keys() (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
+	owners, err := approval.OpenKeyFile(d.In(ownersKey))
+	if err != nil {
+		return Keys{}, err
+	}
 	sealer, err := audit.OpenSealingKey(d.In(sealingKey))
 	if err != nil {
 		return Keys{}, err
@@ -51,7 +56,7 @@ func (d *Dir) Keys() (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
-	return Keys{Signers: approval.Signers{Decisions: decisions, Links: links}, Sealer: sealer, Engine: engine}, nil
+	return Keys{Signers: approval.Signers{Decisions: decisions, Links: links, Owners: owners}, Sealer: sealer, Engine: engine}, nil
 }
 
 // makeKeys makes the keys that are not there yet.
@@ -59,7 +64,7 @@ func (d *Dir) makeKeys() error {
 	if err := mkdir(d.In(keysDir)); err != nil {
 		return fmt.Errorf("making a place for keys: %w", err)
 	}
-	for _, name := range []string{decisionsKey, linksKey} {
+	for _, name := range []string{decisionsKey, linksKey, ownersKey} {
 		if _, err := approval.OpenKeyFile(d.In(name)); err != nil {
 			return err
 		}
@@ -108,6 +113,16 @@ func (d *Dir) complete() error {
 	for _, name := range need {
 		if _, err := os.Stat(d.In(name)); err != nil {
 			return sunset.Faultf(sunset.Invalid, "the data directory %s has lost %s; put it back from a backup: %w", d.path, name, err)
+		}
+	}
+	// Directories of before have no key for owners' links. Nothing rests on it but links under way, of which every message
+	// to an owner brings a new one, so that making it anew is no harm.
+	if _, err := os.Stat(d.In(ownersKey)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := approval.OpenKeyFile(d.In(ownersKey)); err != nil {
+			return err
+		}
+		if err := syncDir(d.In(keysDir)); err != nil {
+			return err
 		}
 	}
 	return d.makeSealingKey()
