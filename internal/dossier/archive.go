@@ -40,6 +40,14 @@ func (p Proof) Of(chain string) []audit.Problem {
 	})
 }
 
+// sinceCheckpoint says from when on nothing counts the ends of chains that no manifest does.
+func (p Proof) sinceCheckpoint() string {
+	if p.Until == "" {
+		return ""
+	}
+	return ", of after the checkpoint of " + p.Until + ","
+}
+
 // readers is how many objects are read side by side.
 const readers = 16
 

@@ -45,7 +45,7 @@ const MostKept = 10_000
 // WriteReport writes the dossier as one self-contained HTML file, which names made as the time at which it was made.
 //
 // Its size goes with what happened: about 300 bytes for each user without a case, of which MostKept are listed, and about
-// 10 kB for each case, whose quiet checks are times in a row.
+// 20 kB for each case, whose quiet checks are times in a row.
 func WriteReport(w io.Writer, d Dossier, made time.Time) error {
 	var b bytes.Buffer
 	v := viewOf(d, made)

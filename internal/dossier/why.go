@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -114,6 +112,7 @@ func (p *paragraph) aboutCase(d Dossier, c Case) {
 		p.say("%s has a case %s that has not ended", who, in)
 	}
 	p.unused(d, c.Entry)
+	p.owner(c)
 	p.disabled(c)
 	p.decided(c)
 	p.refused(c)
@@ -156,6 +155,20 @@ func (p *paragraph) unused(d Dossier, e *sunset.Entry) {
 		p.say("Its owner was %s (by %s)", cmp.Or(o.Email, o.Name), cmp.Or(o.From, "a source that is not on record"))
 	default:
 		p.say("No owner was known")
+	}
+}
+
+// owner says whether whoever has the user was told, and what they said.
+func (p *paragraph) owner(c Case) {
+	var told []string
+	for _, t := range c.Told {
+		told = append(told, t.To)
+	}
+	if n := len(told); n > 0 {
+		p.say("%s was told %s, first on %s", list(distinct(told)), times(n), when(c.Told[0].At))
+	}
+	for _, words := range c.Words {
+		p.say("%s", words)
 	}
 }
 
@@ -225,95 +238,6 @@ func (c Case) listenedUntil() string {
 	return text
 }
 
-func (p *paragraph) decided(c Case) {
-	for _, d := range c.Decisions {
-		choice := map[sunset.Choice]string{sunset.ChooseDelete: "delete it", sunset.ChooseKeep: "keep it", sunset.ChooseSoakAgain: "listen to it again"}[d.Choice]
-		text := fmt.Sprintf("%s decided on %s to %s", d.Approver, when(d.At), cmp.Or(choice, string(d.Choice)))
-		if d.Reason != "" {
-			text += fmt.Sprintf(" (“%s”)", d.Reason)
-		}
-		p.say("%s, known by %s, on the facts with the digest %s", text, way(d.Way), short(d.Digest))
-	}
-	if n := len(c.Requests); n > 0 && len(c.Decisions) == 0 {
-		p.say("The approvers were asked on %s, and no decision is on record", when(c.Requests[n-1].At))
-	} else if n > 0 && c.Deleting != nil {
-		p.say("It needed %s to delete it", number(max(c.Requests[n-1].Needed, 1), "approver"))
-	}
-}
-
-func (p *paragraph) refused(c Case) {
-	if n := len(c.Refusals); n > 0 {
-		last := c.Refusals[n-1]
-		why := last.Text
-		if len(last.Refusals) > 0 {
-			why = last.Refusals[0].Text
-		}
-		p.say("A deletion was tried and refused %s, the last time on %s: %s", times(n), when(last.At), why)
-	}
-}
-
-// removed says what was deleted, in order, and what the silence before can't prove.
-func (p *paragraph) removed(c Case) {
-	if c.Deleting == nil {
-		return
-	}
-	p.say("At the moment of its deletion, %s, everything that decides was read again, CloudTrail up to %s; its silence does not cover %s",
-		when(c.Deleting.At), clock(c.Deleting.At, c.Deleting.Until), cmp.Or(c.Deleting.NotCovered, "what CloudTrail had not told yet"))
-	var gone, failed []string
-	for _, ch := range c.Deletion() {
-		switch {
-		case ch.Done.IsZero():
-			failed = append(failed, ch.what(c.UserName)+" (nothing says whether it was done)")
-		case ch.Failed:
-			failed = append(failed, ch.what(c.UserName)+" ("+ch.Error+")")
-		default:
-			gone = append(gone, ch.what(c.UserName))
-		}
-	}
-	if len(gone) > 0 {
-		p.say("Removed, in this order: %s", list(gone))
-	}
-	if len(failed) > 0 {
-		p.say("Not proven to be removed: %s", list(failed))
-	}
-}
-
-// what names a change by what it was made to.
-func (ch Change) what(user string) string {
-	target := strings.TrimSuffix(ch.Target, " of "+user)
-	switch {
-	case ch.Action == "iam:DeleteUser":
-		return "the user itself"
-	case strings.Contains(target, sunset.DenyPolicyName):
-		return "the policy that had denied it everything"
-	case ch.Action == "iam:DetachUserPolicy":
-		return "its attachment to the policy " + target
-	case ch.Action == "iam:RemoveUserFromGroup":
-		return "its membership of " + target
-	case ch.Action == "iam:DeactivateMFADevice":
-		return "its use of the MFA device " + target
-	case ch.Action == "iam:DeleteVirtualMFADevice":
-		return "the virtual MFA device " + target
-	case target == user:
-		return ch.Action
-	}
-	return "its " + target
-}
-
-func (p *paragraph) putBack(c Case) {
-	if r := c.Rescue; r != nil {
-		p.say("%s asked for it back on %s: “%s”", r.By, when(r.At), r.Reason)
-	}
-	if c.Restored == nil {
-		return
-	}
-	p.say("It was put back as its snapshot says on %s", when(c.Restored.At))
-	if len(c.Restored.Differences) > 0 {
-		p.say("Others had changed it meanwhile, which was left so: %s", list(c.Restored.Differences))
-	}
-	p.say("%s", c.Restored.Lost)
-}
-
 func (p *paragraph) source(d Dossier, c Case) {
 	if c.Execution != "" {
 		p.say("It was the work of the execution %s", c.Execution)
@@ -327,80 +251,8 @@ func (p *paragraph) source(d Dossier, c Case) {
 			sealed = "they are sealed by a key that was not checked against yours"
 		}
 		p.say("All this is from %s of case %s, whose chain is whole; %s", number(c.Records, "record"), c.ID, sealed)
-	}
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(approval.CleanReason(s)), " ") }
-
-func list(items []string) string {
-	if len(items) < 2 {
-		return strings.Join(items, "")
-	}
-	// What is listed may have commas of its own.
-	return strings.Join(items[:len(items)-1], "; ") + "; and " + items[len(items)-1]
-}
-
-func distinct(items []string) []string {
-	var out []string
-	for _, s := range items {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
+		if chain := sunset.ChainOf(c.ID); slices.Contains(d.Proof.Open, c.CleanupID) || slices.Contains(d.Proof.Later, chain) {
+			p.say("No manifest counts the end of that chain yet, so that records missing from it%s would not show", d.Proof.sinceCheckpoint())
 		}
 	}
-	return out
-}
-
-func when(t time.Time) string {
-	if t.Year() <= 1 {
-		return "a day that is not on record"
-	}
-	return t.UTC().Format("2 January 2006, 15:04 UTC")
-}
-
-func day(t time.Time) string { return t.UTC().Format("2 January 2006") }
-
-// clock is a time that reads beside another one.
-func clock(beside, t time.Time) string {
-	if beside.UTC().Format(time.DateOnly) == t.UTC().Format(time.DateOnly) {
-		return t.UTC().Format("15:04 UTC")
-	}
-	return when(t)
-}
-
-func span(d sunset.Duration) string {
-	if days := int(d.Std().Hours() / 24); sunset.Days(days) == d {
-		return number(days, "day")
-	}
-	return d.String()
-}
-
-func number(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
-}
-
-func short(digest string) string { return digest[:min(len(digest), 12)] }
-
-// way says how somebody was known.
-func way(w sunset.Way) string {
-	switch w {
-	case sunset.WayLink:
-		return "the link that was sent to that address"
-	case sunset.WaySignIn:
-		return "a link and a sign-in"
-	case sunset.WayAWS:
-		return "a request that AWS had checked the signature of"
-	case "":
-		return "a way that is not on record"
-	}
-	return string(w)
 }

@@ -51,20 +51,25 @@ func TestWhyTellsEachEnd(t *testing.T) {
 		"rescued": {
 			func(l *ledger) {
 				l.disable(e, spring)
-				l.of(e, spring, "rescue", "ben@example.com", "Asked.", fields{"reason": "the nightly export stands still"})
+				l.of(e, spring, "rescue", "ben@example.com", "Asked.", fields{"reason": "the nightly export stands still", "way": "link"})
 				l.of(e, spring, "restored", "iam-sunset", "Put back.", fields{"outcome": "rescued", "lost": "its password can't be put back"})
 				l.close(e, spring, sunset.Rescued, "ben@example.com asked for it")
 			},
-			[]string{"because a person asked for it", "ben@example.com asked for it back on 2 March 2026", "“the nightly export stands still”", "its password can't be put back."},
+			[]string{"because a person asked for it", "ben@example.com asked for it back on 2 March 2026", "known by the link that was sent to that address: “the nightly export stands still”", "its password can't be put back."},
 			[]string{"decided"},
 		},
 		"expired": {
 			func(l *ledger) {
 				l.disable(e, spring)
+				for _, message := range []string{"disabled", "last-call"} {
+					l.of(e, spring, "owner-told", "iam-sunset", "Told.", fields{"to": "tom@example.com", "message": message})
+				}
+				l.of(e, spring, "owner-agreed", "tom@example.com", "tom@example.com agreed that old-jenkins goes. That decides nothing.", fields{"way": "link"})
+				l.of(e, spring, "facts-moved", "iam-sunset", "Moved.", fields{"signals": []sunset.Signal{{Kind: sunset.LastUsedMoved, At: l.now, Detail: "its access key was tried"}}})
 				l.of(e, spring, "requested", "iam-sunset", "Asked.", fields{"digest": "ab", "needed": 1})
 				l.close(e, spring, sunset.Lapsed, "nobody decided in time")
 			},
-			[]string{"was disabled and not deleted", "stays disabled until somebody rescues it", "no decision is on record"},
+			[]string{"was disabled and not deleted", "stays disabled until somebody rescues it", "no decision is on record", "tom@example.com was told 2 times, first on 2 March 2026", "tom@example.com agreed that old-jenkins goes.", "What was heard: its access key was tried."},
 			[]string{"was deleted on"},
 		},
 		"skipped": {
@@ -109,6 +114,7 @@ func TestWhyTellsEachEnd(t *testing.T) {
 				require.NotContains(t, text, s)
 			}
 			require.NotContains(t, text, "\n")
+			require.Contains(t, text, "records missing from it would not show", "there is no manifest")
 		})
 	}
 }
@@ -159,6 +165,7 @@ func TestWhatWasChangedIsSaidLoudly(t *testing.T) {
 	l.decide(e, spring, sunset.ChooseDelete, "nobody uses it")
 	l.delete(e, spring)
 	l.end(spring, 1, map[sunset.Outcome]int{sunset.Deleted: 1}, "spring-AIDA1")
+	require.NotContains(t, l.why("old"), "would not show")
 	tamper(t, l, "evidence/case/spring-AIDA1/000008.json", "nobody uses it", "everybody agreed")
 
 	text := l.why("old")
