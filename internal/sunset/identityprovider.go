@@ -19,6 +19,8 @@ func (s *IdentityProvider) validate() (field string, err error) {
 	}
 	u, err := url.Parse(s.Issuer)
 	switch {
+	case err == nil && u.User != nil:
+		return "issuer", errors.New("it must hold no user or password")
 	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return "issuer", fmt.Errorf("%q is no address such as https://login.example.com", s.Issuer)
 	case u.Scheme != "https" && (u.Scheme != "http" || u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost"):
