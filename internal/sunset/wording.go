@@ -42,14 +42,14 @@ type Wording struct {
 // it isn't known or doesn't apply. "link" is "yes" where a page's address will follow the text, and empty where none
 // does, as in whatever goes to the team.
 func MessageFields() map[MessageKind][]string {
-	about := []string{"user", "user_id", "account", "owner", "last_use", "class", "link"}
+	about := []string{"user", "user_id", "account", "owner", "last_use", "class"}
 	with := func(more ...string) []string { return slices.Concat(about, more) }
 	return map[MessageKind][]string{
-		NoticeMessage:     with("turn", "soak", "keep_tag", "password"),
-		DisabledMessage:   with("method", "soak_until", "keep_tag", "lost", "password"),
-		LastCallMessage:   with("expires", "soak_from", "heard", "password"),
+		NoticeMessage:     with("link", "turn", "soak", "keep_tag", "password"),
+		DisabledMessage:   with("link", "method", "soak_until", "keep_tag", "lost", "password"),
+		LastCallMessage:   with("link", "expires", "soak_from", "heard", "password"),
 		EndedMessage:      with("outcome", "reason"),
-		HandedOverMessage: with("by", "stage", "keep_tag"),
+		HandedOverMessage: with("link", "by", "stage", "keep_tag"),
 		FailedMessage:     with("reason"),
 		WaitingMessage:    {"count", "users", "new", "next_end", "link"},
 		EscalationMessage: {"count", "users", "next_end"},
