@@ -44,7 +44,7 @@ func demoCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&o.auto, "auto", false, "decide without a person: one user is kept, the others are deleted")
-	cmd.Flags().StringVar(&o.out, "out", "", "directory for summary.json and evidence/ (must be empty or new); without it they go with the demo")
+	cmd.Flags().StringVar(&o.out, "out", "", "directory for summary.json, evidence/ and what that names (must be empty or new); without it they go with the demo")
 	cmd.Flags().StringVar(&o.pages, "pages", "127.0.0.1:0", "loopback address for the approval pages; port 0 takes a free one")
 	return cmd
 }
