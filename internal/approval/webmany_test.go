@@ -3,9 +3,11 @@ package approval_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -237,4 +239,43 @@ func TestAReasonThatIsMissingLosesNothingThatWasTyped(t *testing.T) {
 	require.Contains(t, text, ">its job ended</textarea>")
 	require.Contains(t, text, `name="choice.`+b.ID+`" value="keep"`)
 	require.Empty(t, s.recorded, "not even the one that had a reason")
+}
+
+func TestTheSameFormOnManyTwentyTimesAtOnce(t *testing.T) {
+	s := newSite(t, 1)
+	link := s.link(t, ada)
+	f := url.Values{"reason": {"unused"}}
+	var all []sunset.ApprovalRequest
+	for i := range 5 {
+		r := s.open(t, asking(fmt.Sprintf("ci-%d", i)), "token")
+		chosen(f, r, sunset.ChooseDelete)
+		all = append(all, r)
+	}
+	told := make([]string, 20)
+	var group sync.WaitGroup
+	for i := range told {
+		group.Go(func() {
+			res, err := s.client.Post(s.url+"/a/"+link+"/decide", formType["Content-Type"], strings.NewReader(f.Encode()))
+			if err != nil {
+				return
+			}
+			defer func() { _ = res.Body.Close() }()
+			text, _ := io.ReadAll(res.Body)
+			told[i] = string(text)
+		})
+	}
+	group.Wait()
+	for _, text := range told {
+		require.Contains(t, text, "5 of your decisions are stored, 5 to delete.")
+		require.NotContains(t, text, "could not be taken")
+	}
+	for _, r := range all {
+		valid, forged, err := s.Decisions(t.Context(), r.ID)
+		require.NoError(t, err)
+		require.Len(t, valid, 1)
+		require.Zero(t, forged)
+	}
+	waits, err := s.Undelivered(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, waits)
 }
