@@ -6,7 +6,7 @@
 // decisions and today's settings whenever somebody asks. A token decides nothing.
 //
 // Rows: request/<id>, round/<case>/<round> (which request that is), token/<request>, decision/<request>/<approver>,
-// announced/<request>/<approver>, link/<hash>. Approvers are in keys by the SHA-256 of their lower-case address.
+// announced/<request>/<approver>, link/<hash>, ownerlink/<hash>, owner/<case>. Approvers are in keys by the SHA-256 of their lower-case address.
 package approval
 
 import (
