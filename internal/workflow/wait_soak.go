@@ -203,7 +203,7 @@ func (w *Workflow) listen(ctx context.Context, c sunset.Case, snap sunset.Snapsh
 		return nil, c.Heard, err
 	}
 	if !inPlace {
-		fresh = append(fresh, sunset.Signal{Kind: sunset.DenyMissing, At: now, Source: "iam:GetUserPolicy", Detail: fmt.Sprintf("what disabled it (%s) is not in place any more", c.Quarantine.Method)})
+		fresh = append(fresh, denyMissing(*c.Quarantine, now))
 	}
 	// What was unread last time may be readable now; it is found out anew.
 	var known []sunset.Signal

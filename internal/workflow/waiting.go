@@ -113,12 +113,14 @@ func (w *Workflow) newsOf(ctx context.Context, c sunset.Case, r sunset.ApprovalR
 	}
 	fresh := sunset.Drift(c, snap, live, now)
 	if !inPlace {
-		fresh = append(fresh, sunset.Signal{
-			Kind: sunset.DenyMissing, At: now, Source: "iam:GetUserPolicy", Detail: fmt.Sprintf("what disabled it (%s) is not in place any more", c.Quarantine.Method),
-		})
+		fresh = append(fresh, denyMissing(*c.Quarantine, now))
 	}
 	known := slices.Concat(r.Facts.Signals, c.Signals)
 	return slices.DeleteFunc(fresh, func(sig sunset.Signal) bool {
 		return slices.ContainsFunc(known, func(k sunset.Signal) bool { return k.Kind == sig.Kind && k.About == sig.About })
 	}), nil
+}
+
+func denyMissing(q sunset.Quarantine, now time.Time) sunset.Signal {
+	return sunset.Signal{Kind: sunset.DenyMissing, At: now, Source: "iam:GetUserPolicy", Detail: fmt.Sprintf("what disabled it (%s) is not in place any more", q.Method)}
 }
