@@ -148,14 +148,14 @@ func printOpen(out io.Writer, report audit.Report) {
 		behind = " after the checkpoint of " + report.Until
 	}
 	for _, open := range report.Open {
-		fmt.Fprintf(out, "open: cleanup %s has no manifest yet, so that records missing from the end of its chains%s would not show\n", printable(open), behind)
+		fmt.Fprintf(out, "open: cleanup %s has no manifest yet, so that records missing from the end of its chains%s, or added there, would not show\n", printable(open), behind)
 	}
 	for _, later := range report.Later {
 		why := "went on after its cleanup's manifest"
 		if later == audit.Operations {
 			why = "is in no manifest"
 		}
-		fmt.Fprintf(out, "open: chain %s %s, so that records missing from its end%s would not show\n", printable(later), why, behind)
+		fmt.Fprintf(out, "open: chain %s %s, so that records missing from its end%s, or added there, would not show\n", printable(later), why, behind)
 	}
 	for _, noted := range report.Noted {
 		fmt.Fprintf(out, "noted: %s says that %s\n", printable(noted.File), printable(noted.Text))
