@@ -250,6 +250,7 @@ func TestAnOwnerHandsOver(t *testing.T) {
 			require.Equal(t, map[string]int{"handed over": 1, owner + " notice": 1, owner + " disabled": 1, heir + " handed-over": 1}, told)
 			last := w.mail[len(w.mail)-1]
 			require.Equal(t, heir, last.To, "whoever owns it now hears of the end")
+			w.keptNowhere(w.ways)
 			w.proven()
 		})
 	}
