@@ -60,7 +60,6 @@ type recipe struct {
 	from     Case
 	tags     []pair
 	inline   []pair // name and document
-	keys     []body
 	warnings []string
 	// byHand is what neither way makes, a sentence each.
 	byHand []string
@@ -69,12 +68,6 @@ type recipe struct {
 }
 
 type pair struct{ key, value string }
-
-// body is the public half of a credential.
-type body struct {
-	credential sunset.Credential
-	text       string
-}
 
 func recipeOf(d Dossier, c Case) recipe {
 	snap := *c.Was
@@ -90,12 +83,6 @@ func recipeOf(d Dossier, c Case) recipe {
 		r.inline = append(r.inline, pair{name, snap.InlineDocuments[name]})
 	}
 	for _, cred := range snap.User.Credentials {
-		text, known := snap.Bodies[cred.ID]
-		public := cred.Kind == sunset.SSHKey || cred.Kind == sunset.SigningCertificate
-		if public && known && cred.Status != sunset.Expired {
-			r.keys = append(r.keys, body{cred, strings.TrimRight(text, "\n")})
-			continue
-		}
 		r.byHand = append(r.byHand, byHand(cred, snap.PasswordResetRequired))
 	}
 	for _, m := range snap.User.MFA {
@@ -128,7 +115,12 @@ func byHand(c sunset.Credential, reset bool) string {
 	case sunset.ServiceCredential:
 		return fmt.Sprintf("%s (%s): its password can't be made again: aws iam create-service-specific-credential --service-name %s.", c.Label(), state, c.Service)
 	}
-	return fmt.Sprintf("%s (%s): its public half is not in the snapshot, or it has expired; whoever has it uploads a new one.", c.Label(), state)
+	// Whoever has kept the private half would be let in again by whoever runs a script.
+	upload := "upload-ssh-public-key"
+	if c.Kind == sunset.SigningCertificate {
+		upload = "upload-signing-certificate"
+	}
+	return fmt.Sprintf("%s (%s): whoever has the private half could use it at once. Where that is wanted they upload a new one: aws iam %s.", c.Label(), state, upload)
 }
 
 // references are what the newest reading of ownership found, with the details that only the plan's has.
@@ -170,11 +162,7 @@ func (r recipe) readme() string {
 	say("- `recreate.sh`: read it, then `sh recreate.sh`. It makes a new user or none: where the name is taken it stops before it changes anything.")
 	say("  Where it stops later, what it says it could not do is missing, and the rest of its commands can be run by hand.")
 	say("\nGroups and managed policies are used, not made: where one of them is gone, that step fails.")
-	if len(r.keys) > 0 {
-		say("\nPublic keys and certificates are uploaded again, with the status that they had: **whoever still has the private half can use it at once**.")
-		say("Take them out first where that is not wanted. They get new ids.")
-	}
-	items("Not made, because nobody can", r.byHand)
+	items("Not made", r.byHand)
 	say("\n## It is another user all the same\n")
 	say("Its UserId will not be %s, and %s will be a new user's ARN. A policy that named the old one shows its id now instead of the ARN,", u.ID, u.ARN)
 	say("and does not mean the new user until somebody writes the ARN into it again. Conditions on `aws:userid` have to be written anew.")

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-
-	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
 // script writes recreate.sh.
@@ -62,9 +60,6 @@ func (r recipe) script() string {
 	for _, arn := range u.Attached {
 		s.line(`aws iam attach-user-policy --user-name="$user" --policy-arn=%s`, word(arn))
 	}
-	for i, k := range r.keys {
-		s.key(i+1, k)
-	}
 	s.line("")
 	s.line("echo \"Made again: $user. Read what was not made in the comments of this script.\"")
 	return s.text.String()
@@ -82,25 +77,6 @@ func (s *shell) comment(format string, args ...any) {
 // file writes a file with this content and nothing more.
 func (s *shell) file(name, content string) {
 	s.line("printf '%%s' %s >\"$work/%s\"", word(content), name)
-}
-
-// key uploads the public half of a credential. It is Active at first, whatever it was.
-func (s *shell) key(n int, k body) {
-	name := fmt.Sprintf("key-%d.pem", n)
-	s.comment("It was %s. Whoever has the private half can use it again.", k.credential.ID)
-	s.file(name, k.text)
-	inactive := k.credential.Status == sunset.Inactive
-	if k.credential.Kind == sunset.SSHKey {
-		s.line(`id=$(aws iam upload-ssh-public-key --user-name="$user" --ssh-public-key-body="file://$work/%s" --query=SSHPublicKey.SSHPublicKeyId --output=text)`, name)
-		if inactive {
-			s.line(`aws iam update-ssh-public-key --user-name="$user" --ssh-public-key-id="$id" --status=Inactive`)
-		}
-		return
-	}
-	s.line(`id=$(aws iam upload-signing-certificate --user-name="$user" --certificate-body="file://$work/%s" --query=Certificate.CertificateId --output=text)`, name)
-	if inactive {
-		s.line(`aws iam update-signing-certificate --user-name="$user" --certificate-id="$id" --status=Inactive`)
-	}
 }
 
 // word is s as one word of a POSIX shell, which means s and nothing else.

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
 // terraform writes main.tf.
@@ -53,24 +51,7 @@ func (r recipe) terraform() string {
 	for i, arn := range u.Attached {
 		f.block(fmt.Sprintf(`resource "aws_iam_user_policy_attachment" "attached_%d"`, i+1), []pair{{"user", user}, {"policy_arn", quoted(arn)}}, "")
 	}
-	for i, k := range r.keys {
-		status := pair{"status", quoted(string(k.credential.Status))}
-		if k.credential.Kind == sunset.SSHKey {
-			f.comment("It was %s. Whoever has the private half can use it again.", k.credential.ID)
-			f.block(fmt.Sprintf(`resource "aws_iam_user_ssh_key" "key_%d"`, i+1), []pair{{"username", user}, {"encoding", quoted(encoding(k.text))}, {"public_key", quoted(k.text)}, status}, "")
-			continue
-		}
-		f.comment("It was %s. Whoever has the private half can use it again.", k.credential.ID)
-		f.block(fmt.Sprintf(`resource "aws_iam_signing_certificate" "certificate_%d"`, i+1), []pair{{"user_name", user}, {"certificate_body", quoted(k.text)}, status}, "")
-	}
 	return f.text.String()
-}
-
-func encoding(key string) string {
-	if strings.HasPrefix(key, "-----BEGIN") {
-		return "PEM"
-	}
-	return "SSH"
 }
 
 // hcl writes Terraform's language as terraform fmt would.
