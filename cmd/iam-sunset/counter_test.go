@@ -41,7 +41,7 @@ func TestApproveNeedsOthers(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, valid, 2)
 	for _, d := range valid {
-		require.Equal(t, "aws", d.Way)
+		require.Equal(t, sunset.WayAWS, d.Way)
 		require.NotEmpty(t, d.Principal)
 	}
 }
