@@ -178,6 +178,8 @@ func (l *life) turns() {
 	}
 	rename(begin().Add(2*day), "renamed-before")
 	rename(turn().Add(day), "kept-renamed")
+	// While its approvers are asked, so that they are asked anew; nobody decides then either.
+	rename(turn().Add(4*day), "back-late")
 	l.at(turn().Add(day), func() {
 		l.account.At(l.clock.Now(), func(p *fakeaws.Actor) {
 			p.Do(l.users["kept-tried-team"].Keys[0].AccessKeyID, "ec2", "DescribeInstances", "eu-west-1", nil)
