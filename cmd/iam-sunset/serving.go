@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/embedded/outbox"
 	"github.com/iam-sunset/iam-sunset/internal/iamaccount"
 	"github.com/iam-sunset/iam-sunset/internal/lambdahost"
+	"github.com/iam-sunset/iam-sunset/internal/signin"
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
@@ -104,7 +106,8 @@ func (s *serving) begin() (*onemachine.Machine, error) {
 		Objects: servedObjects{kept.Objects(), s}, Rows: servedRows{kept.Rows(), s}, Signers: keys.Signers, Sealer: keys.Sealer, Messenger: messenger,
 		Settings: s.liveSettings, Log: log,
 		Journal: executions, Key: keys.Engine, EngineAddr: s.listen, PagesAddr: s.pages, PagesURL: strings.TrimSuffix(s.pagesURL, "/"),
-		Identify: checker.Starter, Self: s.to.caller.ARN, Own: []string{s.to.caller.ARN},
+		ClientSecret: os.Getenv(signin.SecretVariable),
+		Identify:     checker.Starter, Self: s.to.caller.ARN, Own: []string{s.to.caller.ARN},
 		AtOnce: functionsAtOnce, OnInvoke: s.mayCall, OnBroken: func(err error) { s.halt(s.life, err) },
 		Office: func(m *onemachine.Machine) http.Handler {
 			pages := dashboard.New(dashboard.Config{
