@@ -42,7 +42,13 @@ func TestLeastPrivilege(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"life", r.live}, {"member", r.inMember}, {"protected", r.isProtected}, {"twice", TestAllFunctionsRunTwice}, {"plans", TestPlansThatChangeNothing}, {"routes", TestRoutes},
+		{"life", r.live},
+		{"member", r.inMember},
+		{"protected", r.isProtected},
+		{"twice", TestAllFunctionsRunTwice},
+		{"plans", TestPlansThatChangeNothing},
+		{"routes", TestRoutes},
+		{"facts that move", TestFactsThatMoveWhileApproversAreAsked}, // one is renamed meanwhile, and found by its id
 	}
 	ran := 0
 	for _, x := range runs {
