@@ -30,11 +30,11 @@ var report = template.Must(template.New("report").Funcs(template.FuncMap{
 	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"known": func(t time.Time) bool { return t.Year() > 1 },
 	"way":   way,
-	"changes": func(title string, rows []Change) any {
+	"changes": func(title, user string, rows []Change) any {
 		return struct {
-			Title string
-			Rows  []Change
-		}{title, rows}
+			Title, User string
+			Rows        []Change
+		}{title, user, rows}
 	},
 	"number": number,
 }).Parse(reportHTML))

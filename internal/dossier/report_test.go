@@ -112,6 +112,28 @@ func TestNothingThatPeopleWriteIsMarkup(t *testing.T) {
 	}
 }
 
+// Whoever lists a page's regions, as screen readers do, is told each by a name of its own.
+func TestRegionsHaveNamesOfTheirOwn(t *testing.T) {
+	l := newLedger(t)
+	one, other := unused("AIDA1", "old-batch"), unused("AIDA2", "old-cron")
+	l.begin(spring, one, other)
+	for _, e := range []sunset.Entry{one, other} {
+		l.disable(e, spring)
+		l.of(e, spring, "listened", "iam-sunset", "Something was heard", fields{"status": "disturbed", "new": 1, "signals": []sunset.Signal{{Kind: "call", Detail: "it tried"}}})
+		l.decide(e, spring, sunset.ChooseDelete, "unused")
+		l.delete(e, spring)
+	}
+	d, err := l.read().Cleanup(t.Context(), spring)
+	require.NoError(t, err)
+	regions := regexp.MustCompile(`role="region" aria-label="([^"]*)"`).FindAllStringSubmatch(html(t, d), -1)
+	require.Greater(t, len(regions), 8)
+	named := map[string]bool{}
+	for _, r := range regions {
+		require.False(t, named[r[1]], r[1])
+		named[r[1]] = true
+	}
+}
+
 // A big account's report stays one that a browser opens.
 func TestTheReportOfALargeAccountIsBounded(t *testing.T) {
 	l := newLedger(t)

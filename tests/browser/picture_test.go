@@ -1,0 +1,94 @@
+//go:build browser
+
+package browser
+
+import (
+	"bytes"
+	"cmp"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	// highest cuts a long page off: its beginning says enough.
+	highest = 1600
+	// colours is how many a picture keeps. Pages have few; the rest are the edges of letters.
+	colours = 128
+)
+
+// Where pictures go: always there, and into the documentation on demand.
+const (
+	made      = "../../bin/pages"
+	published = "../../docs/pages"
+)
+
+// picture takes a picture of the page as it is, from its top.
+func (b *tab) picture(name, form string) {
+	b.t.Helper()
+	if form != "light" {
+		name += "-" + form
+	}
+	t0 := time.Now()
+	defer func() { b.t.Logf("XX picture %s %s", name, time.Since(t0)) }()
+	size := asks[[]float64](b, `[innerWidth, document.documentElement.scrollHeight]`)
+	shot, err := chromedp.Call(b.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
+		Clip: &page.Viewport{Width: size[0], Height: min(size[1], highest), Scale: 1}, CaptureBeyondViewport: ptr(true),
+	})
+	require.NoError(b.t, err)
+	full, err := png.Decode(bytes.NewReader(shot.Data))
+	require.NoError(b.t, err)
+	small := fewColours(full)
+	require.Greater(b.t, len(small.Palette), 8, "%s is blank", name)
+	var out bytes.Buffer
+	require.NoError(b.t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, small))
+	folders := []string{made}
+	if os.Getenv("UPDATE_PAGES") != "" {
+		folders = append(folders, published)
+	}
+	for _, folder := range folders {
+		require.NoError(b.t, os.MkdirAll(folder, 0o755))
+		require.NoError(b.t, os.WriteFile(filepath.Join(folder, name+".png"), out.Bytes(), 0o644))
+	}
+}
+
+// fewColours is the picture in its most frequent colours, every other as the nearest of them.
+func fewColours(full image.Image) *image.Paletted {
+	whole := image.NewRGBA(full.Bounds())
+	draw.Draw(whole, whole.Bounds(), full, full.Bounds().Min, draw.Src)
+	value := func(i int) uint32 {
+		return uint32(whole.Pix[i])<<16 | uint32(whole.Pix[i+1])<<8 | uint32(whole.Pix[i+2])
+	}
+	count := map[uint32]int{}
+	for i := 0; i < len(whole.Pix); i += 4 {
+		count[value(i)]++
+	}
+	frequent := slices.Collect(maps.Keys(count))
+	slices.SortFunc(frequent, func(a, b uint32) int { return cmp.Or(count[b]-count[a], int(a)-int(b)) })
+	var palette color.Palette
+	nearest := map[uint32]uint8{}
+	for i, c := range frequent {
+		exact := color.RGBA{R: uint8(c >> 16), G: uint8(c >> 8), B: uint8(c), A: 255}
+		if i < colours {
+			palette = append(palette, exact)
+		}
+		nearest[c] = uint8(palette.Index(exact))
+	}
+	out := image.NewPaletted(whole.Bounds(), palette)
+	for i := range out.Pix {
+		out.Pix[i] = nearest[value(4*i)]
+	}
+	return out
+}
+
+func ptr[T any](v T) *T { return &v }
