@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -455,4 +456,44 @@ func TestAnOwnerKeepsAfterTheCaseLapsed(t *testing.T) {
 	require.Equal(t, before, w.user("old-batch"))
 	require.Equal(t, sunset.Rescued, w.caseOf(user.ID).Outcome)
 	require.Len(t, w.mail, mails+1, "told of the end once")
+}
+
+// A rescue that is stored while IAM refuses to work is nobody's to forget: the case goes on to put the user back, and does not
+// wait for approvers who have nothing left to decide.
+func TestARescueThatCouldNotBeCarriedOutIsNotForgotten(t *testing.T) {
+	for name, ask := range map[string]func(*testing.T, *world, string){
+		"by its owner": func(t *testing.T, w *world, _ string) {
+			status, page := w.say(w.wayOf(owner), keepIt("needed"))
+			require.Equal(t, http.StatusOK, status)
+			require.Contains(t, page, "nothing deletes the user any more")
+		},
+		"by an operator": func(t *testing.T, w *world, user string) {
+			require.Error(t, w.machine.Rescue(context.Background(), user, starter, "needed"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, user := one(t)
+			w.people = nil
+			before := w.user("old-batch")
+			var down atomic.Bool
+			w.account.Fail(fakeaws.Fault{Code: "AccessDenied", Status: http.StatusForbidden, Match: func(c fakeaws.Call) bool {
+				return c.Action == "DeleteUserPolicy" && down.Load()
+			}})
+			asked := turn().Add(15 * day)
+			w.at(asked, func() {
+				require.Equal(t, sunset.Requesting, w.caseOf(user.ID).Stage)
+				down.Store(true)
+				ask(t, w, user.ID)
+				require.NotEqual(t, before, w.user("old-batch"))
+				down.Store(false)
+			})
+			w.clean(sunset.Request{})
+			w.until(func() bool { return w.clock.Now().After(asked.Add(2 * time.Hour)) })
+			require.Equal(t, before, w.user("old-batch"))
+			w.finish()
+			require.Equal(t, sunset.Rescued, w.caseOf(user.ID).Outcome)
+			w.proven()
+		})
+	}
 }

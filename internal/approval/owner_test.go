@@ -383,7 +383,7 @@ func TestAKeepThatFails(t *testing.T) {
 			if status == http.StatusSeeOther {
 				_, page = h.get(t, path+"?done=keep")
 				require.Contains(t, page, "nothing deletes the user any more")
-				require.Contains(t, page, "by itself within a few minutes")
+				require.Contains(t, page, "by itself, within a day at the latest")
 			}
 		})
 	}

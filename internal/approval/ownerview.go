@@ -95,7 +95,7 @@ func ownerStanding(c OwnedCase) (status, mood, means string) {
 	case c.Over:
 		return "This case is over", "quiet", "The user has been looked at again since. The newest message about it has the link that counts."
 	case x.Rescue != nil && x.Open() && x.Changed:
-		return "Kept, and being put back", "ask", "The wish is stored, and nothing deletes the user any more. It is not back yet: that happens by itself within a few minutes, or the button below tries it again now."
+		return "Kept, and being put back", "ask", "The wish is stored, and nothing deletes the user any more. It is not back yet: its case does that by itself, within a day at the latest, or the button below tries it again now."
 	case x.Rescue != nil && x.Open():
 		return "Kept", "quiet", "It will not be disabled. Nothing was changed."
 	case x.Rescue != nil && x.LeftDisabled():

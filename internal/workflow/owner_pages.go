@@ -48,10 +48,10 @@ func (w *Workflow) ownedCase(ctx context.Context, caseID, userID string) (approv
 func (w *Workflow) ownerKeeps(ctx context.Context, a approval.OwnerAct) error {
 	err := w.Rescuer(ctx, RescueInput{UserID: a.UserID, By: a.By, Reason: a.Reason, Way: a.Way, Principal: a.Principal})
 	c, unread := w.Cases.Get(ctx, a.UserID)
-	if unread != nil || c.ID != a.CaseID || c.RequestID == "" {
+	if unread != nil || c.ID != a.CaseID || c.RequestID == "" || c.Rescue == nil {
 		return err
 	}
-	if undelivered := w.deliver(ctx, c.RequestID); undelivered != nil {
+	if undelivered := w.wake(ctx, c); undelivered != nil {
 		w.Log.WarnContext(ctx, "a rescue is stored, and its execution is told later", "case", c.ID, "error", undelivered)
 	}
 	return err

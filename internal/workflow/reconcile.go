@@ -73,6 +73,7 @@ func (w *Workflow) Reconcile(ctx context.Context, in Round) (Reconciled, error) 
 	}
 	open, err := w.Cases.OpenCases(ctx)
 	try(err)
+	try(w.wakeRescued(ctx, open))
 	try(w.proveStarters(ctx))
 	n, err = w.compare(ctx, open)
 	out.Mismatches = n

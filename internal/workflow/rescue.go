@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
@@ -69,6 +70,26 @@ func (w *Workflow) RescueAsked(ctx context.Context, in RescueInput) error {
 		return err
 	}
 	return w.tellEnd(ctx, c)
+}
+
+// wake has the execution of a rescued case go on where it waits for its approvers: nothing is left for them to decide, also
+// where putting the user back has failed. The state Restore, which comes next, tries that for hours by itself.
+func (w *Workflow) wake(ctx context.Context, c sunset.Case) error {
+	if err := w.Desk.Supersede(ctx, c.ID, ""); err != nil {
+		return err
+	}
+	return w.deliver(ctx, c.RequestID)
+}
+
+// wakeRescued wakes the cases whose rescue is stored and not carried out yet.
+func (w *Workflow) wakeRescued(ctx context.Context, open []sunset.Case) error {
+	var failures []error
+	for _, c := range open {
+		if c.Rescue != nil && c.RequestID != "" {
+			failures = append(failures, w.wake(ctx, c))
+		}
+	}
+	return errors.Join(failures...)
 }
 
 // rescueData is what a rescue's record tells machines.
