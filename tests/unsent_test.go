@@ -303,3 +303,34 @@ func TestTheTeamIsToldOfAPlanThatOpensNoCase(t *testing.T) {
 		})
 	}
 }
+
+// Whoever can write rows can't have an owner's link sent to themselves: what they would say by it, approvers would take for the
+// owner's word.
+func TestARowMakesNobodyAnOwner(t *testing.T) {
+	t.Parallel()
+	w, user := one(t)
+	eve := "eve@evil.example"
+	w.at(turn().Add(2*day), func() {
+		c := w.caseOf(user.ID)
+		for i, about := range []sunset.Case{c, {ID: c.ID, UserID: "AIDAOTHER"}, {ID: "spring-AIDAOTHER", UserID: "AIDAOTHER"}} {
+			row, err := json.Marshal(map[string]any{
+				"message": approval.Message{To: eve, Subject: "your link", Text: "x"}, "owner": true, "told": "notice/eve",
+				"case": sunset.Case{ID: about.ID, CleanupID: c.CleanupID, UserID: about.UserID}, "since": w.clock.Now(),
+			})
+			require.NoError(t, err)
+			w.plant(fmt.Sprintf("unsent/eve%d", i), row)
+		}
+	})
+	w.clean(sunset.Request{})
+	w.finish()
+	for _, m := range w.mail {
+		require.NotEqual(t, eve, m.To)
+	}
+	c := w.caseOf(user.ID)
+	require.Equal(t, sunset.Deleted, c.Outcome)
+	for _, r := range w.records(c) {
+		require.False(t, r.Kind == "owner-told" && strings.Contains(r.Text, eve), r.Text)
+	}
+	require.Equal(t, map[string]int{eve + ": your link": 1}, w.every(sunset.ChainOf(c.ID), "message-given-up"))
+	w.proven()
+}

@@ -113,8 +113,13 @@ func (w *Workflow) publishAgain(ctx context.Context, e eventRef, chains map[stri
 // sendAgain sends the message of u, or gives it up where it is too old. nil means that it is over, and on record.
 func (w *Workflow) sendAgain(ctx context.Context, u unsent) error {
 	kind, text := "message-sent", "The message %q to %s was sent at last."
-	err := w.send(ctx, u)
+	others, err := w.othersNow(ctx, u)
+	if err == nil && !others {
+		err = w.send(ctx, u)
+	}
 	switch {
+	case others:
+		kind, text = "message-given-up", "The message %q to %s is given up: the user is somebody else's now."
 	case err == nil && u.Told != "":
 		if err := w.recordOwnerTold(ctx, u); err != nil || u.firstTry() {
 			return err
@@ -124,9 +129,44 @@ func (w *Workflow) sendAgain(ctx context.Context, u unsent) error {
 	case err != nil:
 		kind, text = "message-given-up", "The message %q to %s could not be sent for a week and is given up."
 	}
+	if u.Case.ID != "" {
+		// A record about a case that never was would keep its cleanup from ending.
+		var file caseFile
+		_, err := load(ctx, w.Objects, caseFileKey(u.Case.ID), &file)
+		switch {
+		case errors.Is(err, store.ErrMissing), err == nil && file.Entry.User.ID != u.Case.UserID:
+			u.Case = sunset.Case{}
+		case err != nil:
+			return fmt.Errorf("reading which case the message to %s is about: %w", u.Message.To, err)
+		}
+	}
 	r := audit.Record{
 		Chain: chainAbout(u.Case), Kind: kind, CleanupID: u.Case.CleanupID, CaseID: u.Case.ID, UserID: u.Case.UserID, UserName: u.Case.UserName,
 		By: "iam-sunset", Text: fmt.Sprintf(text, u.Message.Subject, u.Message.To),
 	}
 	return w.record(ctx, r, map[string]any{"to": u.Message.To, "subject": u.Message.Subject, "since": u.Since})
+}
+
+// othersNow reports whether an owner's message would go to somebody who doesn't own the case's user, or not any more. It has
+// a link, so that a row alone, which more can write than may speak for an owner, must not say to whom.
+func (w *Workflow) othersNow(ctx context.Context, u unsent) (bool, error) {
+	if !u.Owner {
+		return false, nil
+	}
+	var file caseFile
+	if _, err := load(ctx, w.Objects, caseFileKey(u.Case.ID), &file); err != nil {
+		return false, err
+	}
+	s, err := w.Settings(ctx)
+	if err != nil {
+		return false, err
+	}
+	owner, err := w.ownerOf(ctx, u.Case, file, s)
+	switch {
+	case err != nil:
+		return false, err
+	case file.Entry.User.ID != u.Case.UserID || owner.Email == "":
+		return false, sunset.Faultf(sunset.AccessDenied, "the message to %s is about a user whose owner can't be told today", u.Message.To)
+	}
+	return owner.Email != u.Message.To, nil
 }
