@@ -497,3 +497,31 @@ func TestARescueThatCouldNotBeCarriedOutIsNotForgotten(t *testing.T) {
 		})
 	}
 }
+
+// Whoever dies after a case has begun and before its owner was told leaves that to reconcile.
+func TestAnOwnerIsToldOfACaseWhoseOpeningDied(t *testing.T) {
+	t.Parallel()
+	w, user := one(t)
+	notices := func() (n int) {
+		for _, m := range w.mail {
+			if m.ForOwner() && strings.Contains(m.Subject, "will be disabled") {
+				n++
+			}
+		}
+		return n
+	}
+	w.at(begin().Add(2*time.Hour+30*time.Minute), func() {
+		require.Equal(t, 1, notices())
+		w.mail = nil
+		// As it is before the notice goes out.
+		_, err := w.machine.Cases.Update(context.Background(), user.ID, w.caseOf(user.ID).ID, func(c *sunset.Case) error { c.Execution = ""; return nil })
+		require.NoError(t, err)
+	})
+	w.clean(sunset.Request{})
+	w.until(func() bool { return w.clock.Now().After(begin().Add(5 * time.Hour)) })
+	require.NotEmpty(t, w.caseOf(user.ID).Execution)
+	require.Equal(t, 1, notices())
+	w.finish()
+	require.Equal(t, sunset.Deleted, w.caseOf(user.ID).Outcome)
+	w.proven()
+}

@@ -92,7 +92,7 @@ func (w *Workflow) settleLost(ctx context.Context, c sunset.Cleanup) error {
 
 // adopt looks after a case whose open-cases died between the claim and writing down the execution's ARN. While that is
 // still tried again there is nothing to do; after that the execution is found by its name, or there is none and the user
-// is let go.
+// is let go. The owner may not have been told yet, and is told, for the second time at worst.
 func (w *Workflow) adopt(ctx context.Context, c sunset.Case) error {
 	cleanup, err := w.Cases.Cleanup(ctx, c.CleanupID)
 	if err != nil || !cleanup.Settled {
@@ -103,6 +103,15 @@ func (w *Workflow) adopt(ctx context.Context, c sunset.Case) error {
 	var gone *types.ExecutionDoesNotExist
 	switch {
 	case err == nil:
+		if c.Stage == sunset.Waiting && c.Rescue == nil {
+			file, s, err := w.caseSettings(ctx, c)
+			if err != nil {
+				return err
+			}
+			if err := w.tellNotice(ctx, c, file, s); err != nil {
+				return err
+			}
+		}
 		_, err = w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error { c.Execution = arn; return nil })
 		return err
 	case !errors.As(err, &gone):
