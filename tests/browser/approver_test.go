@@ -120,12 +120,21 @@ func TestTheStarterReadsAndDecidesNothing(t *testing.T) {
 func TestTwoHundredCases(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(a *fakeaws.Account) {
-		for i := range 200 {
-			name := [...]string{"svc-reporting", "anna.mueller", "ci-deploy", "backup"}[i%4]
-			join(t, a, fmt.Sprintf("%s-%03d", name, i), [...]fakeaws.Life{fakeaws.OldKey(), fakeaws.Dead(), fakeaws.NeverUsedKey(), fakeaws.OldKey()}[i%4])
+		for name, life := range map[string]fakeaws.Life{"svc-reporting": fakeaws.OldKey(), "anna.mueller": fakeaws.Dead(), "ci-deploy": fakeaws.NeverUsedKey(), "backup": fakeaws.OldKey()} {
+			join(t, a, name, life)
 		}
-	}, func(s *sunset.Settings) { s.Soak = sunset.Days(1) })
-	w.after(5*day + 2*time.Hour)
+	})
+	w.after(asking)
+	// A real machine takes its time over 200 users; more of what it asked about four say the same to a reader.
+	four := [...]sunset.ApprovalRequest{w.asked("svc-reporting"), w.asked("anna.mueller"), w.asked("ci-deploy"), w.asked("backup")}
+	for i := range 196 {
+		r := four[i%4]
+		number := fmt.Sprintf("-%03d", i)
+		r.ID, r.Digest, r.CaseID, r.UserID, r.UserName, r.UserARN = "", "", r.CaseID+number, r.UserID+number, r.UserName+number, r.UserARN+number
+		r.Facts.UserID = r.UserID
+		_, err := w.machine.Desk.Open(t.Context(), r, "nobody's")
+		require.NoError(t, err)
+	}
 	b := visits(w, ada)
 	contains(t, b.reads("main"), "200 unused IAM users")
 	size := asks[[]float64](b, `(n => [n.responseStart - n.requestStart, n.encodedBodySize])(performance.getEntriesByType("navigation")[0])`)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -68,8 +67,6 @@ func (b *tab) looks(name string, also ...string) {
 
 func (b *tab) noBarriers(name, how string) {
 	b.t.Helper()
-	t0 := time.Now()
-	defer func() { b.t.Logf("XX axe %s %s %s", name, how, time.Since(t0)) }()
 	for _, v := range asks[[]violation](b, runAxe) {
 		b.t.Errorf("%s (%s): %s, %s: %s\n\t%s", name, how, v.ID, v.Impact, v.Help, strings.Join(v.Nodes[:min(3, len(v.Nodes))], "\n\t"))
 	}

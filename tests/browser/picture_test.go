@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -33,14 +32,15 @@ const (
 	published = "../../docs/pages"
 )
 
+// publishing says that the documentation's pictures are to be made anew.
+func publishing() bool { return os.Getenv("UPDATE_PAGES") != "" }
+
 // picture takes a picture of the page as it is, from its top.
 func (b *tab) picture(name, form string) {
 	b.t.Helper()
 	if form != "light" {
 		name += "-" + form
 	}
-	t0 := time.Now()
-	defer func() { b.t.Logf("XX picture %s %s", name, time.Since(t0)) }()
 	size := asks[[]float64](b, `[innerWidth, document.documentElement.scrollHeight]`)
 	shot, err := chromedp.Call(b.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
 		Clip: &page.Viewport{Width: size[0], Height: min(size[1], highest), Scale: 1}, CaptureBeyondViewport: ptr(true),
@@ -53,7 +53,7 @@ func (b *tab) picture(name, form string) {
 	var out bytes.Buffer
 	require.NoError(b.t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, small))
 	folders := []string{made}
-	if os.Getenv("UPDATE_PAGES") != "" {
+	if publishing() {
 		folders = append(folders, published)
 	}
 	for _, folder := range folders {

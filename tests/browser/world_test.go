@@ -55,6 +55,12 @@ type world struct {
 
 func newWorld(t *testing.T, populate func(*fakeaws.Account), change ...func(*sunset.Settings)) *world {
 	t.Helper()
+	return newWorldAt(t, "127.0.0.1:0", populate, change...)
+}
+
+// newWorldAt has the engine and its dashboard on that address.
+func newWorldAt(t *testing.T, engine string, populate func(*fakeaws.Account), change ...func(*sunset.Settings)) *world {
+	t.Helper()
 	w := &world{t: t, clock: clock.NewVirtual(begin()), dir: t.TempDir(), settings: sunset.DefaultSettings()}
 	w.settings.Approvers = []sunset.Approver{{Email: ada}, {Email: ben}, {Email: cleo}}
 	w.settings.CapPercent, w.settings.Batch = 100, 300
@@ -80,7 +86,7 @@ func newWorld(t *testing.T, populate func(*fakeaws.Account), change ...func(*sun
 			defer w.mu.Unlock()
 			return w.settings, nil
 		},
-		Log: slog.New(slog.DiscardHandler), PagesAddr: "127.0.0.1:0", Rand: rand.NewChaCha8([32]byte{1}),
+		Log: slog.New(slog.DiscardHandler), EngineAddr: engine, PagesAddr: "127.0.0.1:0", Rand: rand.NewChaCha8([32]byte{1}),
 		Office: func(m *onemachine.Machine) http.Handler {
 			w.board = dashboard.New(dashboard.Config{
 				Workflow: m.Workflow, Account: w.account.ID(), Region: "us-east-1", SettingsFile: "/srv/iam-sunset/settings.json",

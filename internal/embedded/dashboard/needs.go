@@ -113,6 +113,9 @@ func leftDisabled(left workflow.CaseStands, row sunset.Case, c commands) need {
 		n.Do = append(n.Do, redrive)
 	case left.Outcome == sunset.Failed:
 		n.Title = "failed and was left disabled"
+		if row.SoakFrom.IsZero() { // its deny may never have been put
+			n.Title = "failed while it was being disabled, and may not be disabled yet"
+		}
 		n.Do = append(n.Do, redrive, c.rescue(left.UserID))
 	default:
 		n.Do = append(n.Do, c.rescue(left.UserID))

@@ -120,7 +120,7 @@ func TestACaseThatFailed(t *testing.T) {
 	b := w.signedIn(olga)
 	page := b.page("/dashboard/")
 	for _, said := range []string{
-		"1 thing needs somebody</a>", `<a href="/dashboard/case/` + failed.ID + `">` + failed.UserName + `</a> failed`,
+		"1 thing needs somebody</a>", `<a href="/dashboard/case/` + failed.ID + `">` + failed.UserName + `</a> failed while it was being disabled, and may not be disabled yet`,
 		"iam-sunset history " + failed.ID + " --engine " + w.machine.EngineURL, `href="/dashboard/cleanup/spring/turns"`,
 		"redrive-execution --endpoint-url " + w.machine.EngineURL + " --region us-east-1 --execution-arn " + failed.Execution,
 		"AWS_SHARED_CREDENTIALS_FILE=/srv/iam-sunset/credentials", "turns held", "5 waiting for a turn", "1 failed",
