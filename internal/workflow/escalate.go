@@ -66,7 +66,7 @@ func (w *Workflow) escalate(ctx context.Context, s sunset.Settings) error {
 	for _, u := range due {
 		r := u.Request
 		if err := w.recordCase(ctx, caseAskedAbout(r), "escalated", "iam-sunset", "escalated/"+r.ID,
-			fmt.Sprintf("The team was told that nobody has decided on %s; the approvers are asked until %s.", r.UserName, r.Expires.Format(time.RFC3339)),
+			fmt.Sprintf("A message to the team says that nobody has decided on %s; the approvers are asked until %s.", r.UserName, r.Expires.Format(time.RFC3339)),
 			map[string]any{"expires": r.Expires, "waiting_for": len(u.Asked), "allowed": u.Allowed, "needed": u.Needed}); err != nil {
 			return err
 		}

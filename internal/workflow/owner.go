@@ -114,7 +114,7 @@ func (w *Workflow) recordOwnerTold(ctx context.Context, u unsent) error {
 	kind, _, _ := strings.Cut(u.Told, "/")
 	text := fmt.Sprintf("%s was told: %s", u.Message.To, u.Message.Subject)
 	if u.Message.To == approval.Team {
-		text = fmt.Sprintf("The team was told, because no owner can be: %s", u.Message.Subject)
+		text = fmt.Sprintf("A message to the team, because no owner can be told: %s", u.Message.Subject)
 	}
 	return w.recordCase(ctx, u.Case, "owner-told", "iam-sunset", "owner-told/"+u.Told, text, map[string]any{"to": u.Message.To, "message": kind})
 }
