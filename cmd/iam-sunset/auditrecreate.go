@@ -24,9 +24,8 @@ func auditRecreateCommand(around surroundings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recreate-kit USER",
 		Short: "Print Terraform and AWS CLI commands that make a deleted user again, credentials excepted",
-		Long: `Verifies the evidence, and makes of the user's snapshot what makes it again as it was: path, tags, boundary, groups, policies,
-public keys. Passwords, access keys, service-specific credentials and MFA devices can't be made again by anybody; what to do
-about each is said. The new user has another UserId, which policies that named the old one don't mean.
+		Long: `Verifies the evidence, and makes of the user's snapshot what makes it again as it was: path, tags, boundary, groups and
+policies. Passwords, keys, certificates and MFA devices are not made again; what to do about each is said. The new user has another UserId, which policies that named the old one don't mean.
 
 --out writes main.tf, recreate.sh and README.md into a new directory; without it the first two are printed. Nothing is made
 where the user's records or its snapshot were changed (exit 1). It only reads: making the user is for whoever runs the kit.`,

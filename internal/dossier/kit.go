@@ -58,6 +58,7 @@ func (d Dossier) name() string {
 type recipe struct {
 	snap     sunset.Snapshot
 	from     Case
+	vouched  string // who stands for what it was made of
 	tags     []pair
 	inline   []pair // name and document
 	warnings []string
@@ -71,7 +72,10 @@ type pair struct{ key, value string }
 
 func recipeOf(d Dossier, c Case) recipe {
 	snap := *c.Was
-	r := recipe{snap: snap, from: c}
+	r := recipe{snap: snap, from: c, vouched: d.Proof.vouched()}
+	if !d.Proof.Named {
+		r.vouched += " Whoever made it up could give any rights by this kit: read what it grants before you use it, or make it again with --key."
+	}
 	for _, key := range sortedKeys(snap.User.Tags) {
 		if strings.HasPrefix(strings.ToLower(key), "aws:") || key == sunset.TagCase {
 			r.byHand = append(r.byHand, fmt.Sprintf("The tag %s is not set: it is AWS's own, or a case's.", key))
@@ -157,6 +161,7 @@ func (r recipe) readme() string {
 	say("# %s, made again", oneLine(u.Name))
 	say("\nThe IAM user %s of account %s as it was on %s, before case %s changed anything. The snapshot's SHA-256 is", oneLine(u.ARN), r.snap.Account, when(r.snap.Taken), r.from.ID)
 	say("%s, as the case's records say.", r.from.Snapshot.SHA256)
+	say("\n%s", oneLine(r.vouched))
 	say("\nUse **one** of the two, with credentials of account %s that may make users:\n", r.snap.Account)
 	say("- `main.tf`: `terraform init && terraform plan`, read it, then `terraform apply`.")
 	say("- `recreate.sh`: read it, then `sh recreate.sh`. It makes a new user or none: where the name is taken it stops before it changes anything.")

@@ -131,7 +131,7 @@ func TestTheTerraformOfAnAwkwardUser(t *testing.T) {
 
 func TestTheReadmeSaysWhatNobodyCanMake(t *testing.T) {
 	k := awkwardKit(t)
-	for _, s := range []string{"Password: nobody can read one", "access key AKIA1 (inactive)", "codecommit.amazonaws.com", "MFA device", "will not be AIDA1", "arn:aws:s3:::logs names it by user-id", "whoever has the private half could use it at once"} {
+	for _, s := range []string{"Password: nobody can read one", "access key AKIA1 (inactive)", "codecommit.amazonaws.com", "MFA device", "will not be AIDA1", "arn:aws:s3:::logs names it by user-id", "whoever has the private half could use it at once", "could give any rights by this kit"} {
 		require.Contains(t, k.Readme, s)
 	}
 	require.Empty(t, k.Warnings)
