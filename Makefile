@@ -112,7 +112,7 @@ $(AXE)/.made: tests/browser/package.json tests/browser/package-lock.json
 	touch $@
 
 .PHONY: test-browser
-test-browser: $(AXE)/.made ## the pages in a real browser; needs Chromium, Node and, once, npm
+test-browser: $(AXE)/.made ## the pages in a real browser; needs Chromium, Node and, once, npm (UPDATE_PAGES=1 publishes their pictures)
 	@command -v chromium >/dev/null || { echo "make test-browser needs Chromium: apt-get install chromium" >&2; exit 1; }
 	go vet -tags browser ./tests/browser
 	go tool staticcheck -tags browser ./tests/browser

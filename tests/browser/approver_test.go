@@ -53,6 +53,7 @@ func TestApproversOfACompany(t *testing.T) {
 	b.clicks(`.rows a[href$="` + w.asked("peter.maurer").ID + `"]`)
 	contains(t, b.reads("main"), "Approval deletes this user and everything it has", "0 of 2 approvals to delete")
 	b.looks("case", "dark", "narrow")
+	b.shows("case-from-the-soak-on", `section[aria-labelledby=soak]`)
 	b.goes(w.linkOf(ada) + "/" + w.asked("nightly-sync").ID)
 	contains(t, b.reads("main"), "Heard in the soak")
 	b.looks("case-disturbed", "dark")

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -41,9 +42,15 @@ func (b *tab) picture(name, form string) {
 	if form != "light" {
 		name += "-" + form
 	}
-	size := asks[[]float64](b, `[innerWidth, document.documentElement.scrollHeight]`)
+	b.shows(name, "html")
+}
+
+// shows takes a picture of the page from an element on.
+func (b *tab) shows(name, from string) {
+	b.t.Helper()
+	size := asks[[]float64](b, `[innerWidth, document.documentElement.scrollHeight, document.querySelector(`+strconv.Quote(from)+`).getBoundingClientRect().top + scrollY]`)
 	shot, err := chromedp.Call(b.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
-		Clip: &page.Viewport{Width: size[0], Height: min(size[1], highest), Scale: 1}, CaptureBeyondViewport: ptr(true),
+		Clip: &page.Viewport{Y: size[2], Width: size[0], Height: min(size[1]-size[2], highest), Scale: 1}, CaptureBeyondViewport: ptr(true),
 	})
 	require.NoError(b.t, err)
 	full, err := png.Decode(bytes.NewReader(shot.Data))
@@ -51,11 +58,11 @@ func (b *tab) picture(name, form string) {
 	small := fewColours(full)
 	require.Greater(b.t, len(small.Palette), 8, "%s is blank", name)
 	var out bytes.Buffer
-	require.NoError(b.t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, small))
-	folders := []string{made}
+	folders, encoder := []string{made}, png.Encoder{CompressionLevel: png.BestSpeed}
 	if publishing() {
-		folders = append(folders, published)
+		folders, encoder.CompressionLevel = append(folders, published), png.BestCompression
 	}
+	require.NoError(b.t, encoder.Encode(&out, small))
 	for _, folder := range folders {
 		require.NoError(b.t, os.MkdirAll(folder, 0o755))
 		require.NoError(b.t, os.WriteFile(filepath.Join(folder, name+".png"), out.Bytes(), 0o644))

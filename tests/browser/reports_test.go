@@ -57,4 +57,5 @@ func (w *world) reports() {
 	b = w.file("audit-user", func(out io.Writer) error { return dossier.WriteReport(out, user, w.clock.Now()) })
 	contains(w.t, b.reads("main"), "old-jenkins", "Agreed: replaced by deploy-web.")
 	b.looks("audit-report-of-a-user")
+	b.shows("audit-report-of-a-user", "section.case")
 }
