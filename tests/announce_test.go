@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -338,4 +339,45 @@ func TestALookThatIsThrottledWaitsForTheNextDay(t *testing.T) {
 	w.until(func() bool { return w.clock.Now().After(morning.Add(26 * time.Hour)) })
 	require.Len(t, w.ofKind(sunset.ChainOf(c.ID), "facts-moved"), 1)
 	require.Equal(t, sunset.Requesting, w.caseOf(user.ID).Stage)
+}
+
+// What was heard while approvers were asked stays heard, also where it is gone again a moment later: somebody wanted the
+// user kept.
+func TestWhatMovedAndWentBackWhileApproversWereAskedIsShown(t *testing.T) {
+	t.Parallel()
+	w, user := one(t)
+	w.people = nil
+	moved := turn().Add(17 * day)
+	morning := moved.Truncate(day).Add(day + 4*time.Hour)
+	w.asAdmin(moved, "TagUser", url.Values{"UserName": {"old-batch"}, "Tags.member.1.Key": {sunset.TagKeep}, "Tags.member.1.Value": {"yes"}})
+	var once sync.Once
+	w.invoked = func(function string) error {
+		if function == "wait-soak" && w.clock.Now().After(moved) {
+			once.Do(func() {
+				w.asAdmin(w.clock.Now(), "UntagUser", url.Values{"UserName": {"old-batch"}, "TagKeys.member.1": {sunset.TagKeep}})
+			})
+		}
+		return nil
+	}
+	w.clean(sunset.Request{})
+	w.until(func() bool { return w.clock.Now().After(morning.Add(time.Hour)) })
+	require.Empty(t, w.user("old-batch").Tags[sunset.TagKeep])
+	c := w.caseOf(user.ID)
+	require.Equal(t, sunset.Requesting, c.Stage)
+	r, err := w.machine.Desk.Request(t.Context(), c.RequestID)
+	require.NoError(t, err)
+	require.Equal(t, 2, r.Round)
+	require.True(t, r.Disturbed)
+	require.NotContains(t, r.Choices(), sunset.ChooseDelete)
+	told := 0
+	for _, m := range w.mail {
+		if strings.Contains(m.Subject, "its soak was disturbed") {
+			told++
+		}
+	}
+	require.Equal(t, 2, told, "the owner and the team")
+	w.until(func() bool { return w.clock.Now().After(morning.Add(4 * day)) })
+	require.Equal(t, c.RequestID, w.caseOf(user.ID).RequestID)
+	w.finish()
+	w.proven()
 }

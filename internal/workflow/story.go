@@ -39,7 +39,7 @@ func (w *Workflow) storyOf(ctx context.Context, c sunset.Case) (story, error) {
 			if r.Kind == "soak-again" {
 				s.again = r.At
 			}
-		case "listened":
+		case "listened", "facts-moved":
 			var listened struct {
 				Signals []sunset.Signal `json:"signals"`
 			}

@@ -14,8 +14,8 @@ import (
 )
 
 // lookAgain looks, once a day, at every user on whom approvers are asked, since nothing listens to it in that time. Where
-// its facts have moved its request is void: the case goes back to listening, which finds the same and asks anew. It
-// restores nobody and deletes nobody. CloudTrail is not asked: whoever deletes does.
+// its facts have moved that is kept in the case's row, and its request is void: the case goes back to listening, and people
+// are asked anew. It restores nobody and deletes nobody. CloudTrail is not asked: whoever deletes does.
 //
 // The clock bounds a round. The order is another one each day, so that of more users than fit in none is always left
 // out. A case that can't be looked at is left until tomorrow; where AWS asks to slow down, so is the rest.
@@ -69,11 +69,14 @@ func (w *Workflow) lookAt(ctx context.Context, c sunset.Case) (void bool, err er
 	if err != nil || len(news) == 0 {
 		return false, err
 	}
+	if c, err = w.heardMeanwhile(ctx, c, news); err != nil {
+		return false, err
+	}
 	var what []string
 	for _, sig := range news {
 		what = append(what, sig.Detail)
 	}
-	// The record comes first: it is true whatever becomes of the request in this moment.
+	// The record comes before the request's end: it is true whatever becomes of the request in this moment.
 	if err := w.recordCase(ctx, c, "facts-moved", "iam-sunset", "facts-moved/"+r.ID,
 		fmt.Sprintf("While the approvers were asked about %s its facts moved: %s. Nobody is deleted on what they were shown.", c.UserName, strings.Join(what, "; ")),
 		map[string]any{"signals": news}); err != nil {
@@ -85,7 +88,28 @@ func (w *Workflow) lookAt(ctx context.Context, c sunset.Case) (void bool, err er
 	return true, w.deliver(ctx, r.ID)
 }
 
-// newsOf is what a live look finds beyond what the request's facts have. Another try of a credential whose tries are
+// heardMeanwhile keeps in the case's row what was heard while its approvers were asked, and tells of it where nothing was
+// before: it stays heard, also where it is gone again before anybody listens. A user that is gone is heard of no more.
+func (w *Workflow) heardMeanwhile(ctx context.Context, c sunset.Case, news []sunset.Signal) (sunset.Case, error) {
+	if news[0].Kind == sunset.OtherUserID {
+		return c, nil
+	}
+	if len(c.Signals) == 0 {
+		heard := c
+		heard.Signals = news
+		if err := w.tellDisturbed(ctx, heard); err != nil {
+			return c, err
+		}
+	}
+	return w.Cases.Update(ctx, c.UserID, c.ID, func(c *sunset.Case) error {
+		if all := sunset.MergeSignals(c.Signals, news); c.Open() && c.Rescue == nil && len(all) > len(c.Signals) {
+			c.Signals, c.Resumed, c.Holds, c.Reason = all, false, true, "disturbed: "+all[0].Detail
+		}
+		return nil
+	})
+}
+
+// newsOf is what a live look finds, or the case's row has, beyond what the request's facts have. Another try of a credential whose tries are
 // known is no news: a stolen key that is tried every day must not put off the end of each request.
 func (w *Workflow) newsOf(ctx context.Context, c sunset.Case, r sunset.ApprovalRequest) ([]sunset.Signal, error) {
 	snap, err := w.snapshotOf(ctx, c)
@@ -115,9 +139,8 @@ func (w *Workflow) newsOf(ctx context.Context, c sunset.Case, r sunset.ApprovalR
 	if !inPlace {
 		fresh = append(fresh, denyMissing(*c.Quarantine, now))
 	}
-	known := slices.Concat(r.Facts.Signals, c.Signals)
-	return slices.DeleteFunc(fresh, func(sig sunset.Signal) bool {
-		return slices.ContainsFunc(known, func(k sunset.Signal) bool { return k.Kind == sig.Kind && k.About == sig.About })
+	return slices.DeleteFunc(sunset.MergeSignals(c.Signals, fresh), func(sig sunset.Signal) bool {
+		return slices.ContainsFunc(r.Facts.Signals, func(k sunset.Signal) bool { return k.Kind == sig.Kind && k.About == sig.About })
 	}), nil
 }
 
