@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -137,11 +138,16 @@ func takenAway(r sunset.ApprovalRequest) []string {
 		}
 		name := lowered(word(g.Kind))
 		if n := len(g.Each); n > 1 {
-			name = counted(n, name, name+"s")
+			name = counted(n, name, cmp.Or(several[g.Kind], name+"s"))
 		}
 		out = append(out, name)
 	}
 	return out
+}
+
+// several are the kinds of artifact whose plural takes more than an s.
+var several = map[string]string{
+	"group": "memberships of groups", "inline-policy": "inline policies", "mfa-fido": "FIDO keys or passkeys", "spare-mfa": "virtual MFA devices (unassigned)",
 }
 
 func lowered(s string) string {

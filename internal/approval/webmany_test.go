@@ -33,6 +33,21 @@ func (s *site) send(t *testing.T, path string, f url.Values) (int, string) {
 	return status, text
 }
 
+// What a user has several of is counted in plain English.
+func TestReviewCountsWhatGoes(t *testing.T) {
+	s := newSite(t, 1)
+	r := asking("ci-a")
+	r.Facts.Artifacts = nil
+	for _, kind := range []string{"group", "inline-policy", "mfa-fido", "spare-mfa", "signing-certificate"} {
+		for _, id := range []string{"one", "two"} {
+			r.Facts.Artifacts = append(r.Facts.Artifacts, sunset.Artifact{Kind: kind, ID: id})
+		}
+	}
+	r = s.open(t, r, "token")
+	_, text := s.send(t, "/a/"+s.link(t, ada)+"/review", chosen(nil, r, sunset.ChooseDelete))
+	require.Contains(t, text, "Goes with it: 2 memberships of groups, 2 inline policies, 2 FIDO keys or passkeys, 2 virtual MFA devices (unassigned), 2 signing certificates")
+}
+
 func TestReviewNamesEverybodyAndChangesNothing(t *testing.T) {
 	s := newSite(t, 1)
 	link := s.link(t, ada)
