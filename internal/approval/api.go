@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -209,13 +210,20 @@ func readDeciding(rw http.ResponseWriter, r *http.Request) (Deciding, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return in, sunset.Faultf(sunset.Invalid, "a decision is sent as application/json; nothing was decided")
 	}
-	d := json.NewDecoder(http.MaxBytesReader(rw, r.Body, maxForm))
-	d.DisallowUnknownFields()
-	err := d.Decode(&in)
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxForm))
 	if err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("there is something after its end")
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.DisallowUnknownFields()
+		err = d.Decode(&in)
+		if err == nil {
+			if _, more := d.Token(); !errors.Is(more, io.EOF) {
+				err = errors.New("there is something after its end")
+			}
 		}
+	}
+	// Of two, nobody could tell which one the approver meant.
+	if twice := sunset.Repeated(body); err == nil && twice != "" {
+		err = fmt.Errorf("the field %q stands there twice", twice)
 	}
 	switch {
 	case err != nil:
