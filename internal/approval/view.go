@@ -18,21 +18,24 @@ import (
 //go:embed page/*.html
 var pages embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"plain":  CleanReason,
-	"when":   when,
-	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"word":   word,
-	"choice": choiceLabel,
-	"way":    WayLabel,
-	"day":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
-	"join":   func(all []string) string { return strings.Join(all, ", ") },
-}).ParseFS(pages, "page/*.html"))
+// parsedPages is made where pages are served: the programs of functions that serve none link no templates.
+func parsedPages() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"plain":  CleanReason,
+		"when":   when,
+		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"word":   word,
+		"choice": choiceLabel,
+		"way":    WayLabel,
+		"day":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
+		"join":   func(all []string) string { return strings.Join(all, ", ") },
+	}).ParseFS(pages, "page/*.html"))
+}
 
 // page renders aside, so that an error half-way shows no half page.
 func (w *web) page(rw http.ResponseWriter, r *http.Request, status int, name string, view any) {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, view); err != nil {
+	if err := w.templates.ExecuteTemplate(&b, name, view); err != nil {
 		w.log.ErrorContext(r.Context(), "a page can't be rendered", "page", name, "error", err)
 		rw.Header().Set("Content-Type", "text/plain; charset=utf-8") // http.Error would take away that nothing may be kept
 		rw.WriteHeader(http.StatusInternalServerError)

@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"errors"
+	"html/template"
 	"io"
 	"log/slog"
 	"net/http"
@@ -59,6 +60,7 @@ type web struct {
 	recordDecision func(context.Context, sunset.ApprovalRequest, sunset.Decision) error
 	signIn         SignIn
 	log            *slog.Logger
+	templates      *template.Template
 	prefix         string // the path under which BaseURL puts everything
 }
 
@@ -71,7 +73,7 @@ type web struct {
 //	POST /a/{link}/{request}              decides one: choice, reason, digest
 //	GET  /a/{link}/{request}/receipt      the approver's own decision, to be kept; receipt.txt as a file
 func NewWeb(p Pages) http.Handler {
-	w := &web{desk: p.Desk, onDecided: p.OnDecided, recordDecision: p.RecordDecision, signIn: p.SignIn, log: heard(p.Log)}
+	w := &web{desk: p.Desk, onDecided: p.OnDecided, recordDecision: p.RecordDecision, signIn: p.SignIn, log: heard(p.Log), templates: parsedPages()}
 	sameSite := http.NewCrossOriginProtection()
 	if u, err := url.Parse(p.BaseURL); err == nil && u.Host != "" {
 		w.prefix = strings.TrimSuffix(u.EscapedPath(), "/")

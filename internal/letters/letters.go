@@ -6,7 +6,6 @@ import (
 	"embed"
 	"fmt"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
@@ -26,7 +25,7 @@ type Letter struct{ Subject, Text string }
 // breaks, control characters and what changes the direction of writing; only "users", the list of users, keeps its
 // lines.
 //
-// It never fails, because a message must get out: a replacement that can't be filled in, or leaves nothing, gives way
+// It never fails, because a message must get out: a replacement that can't be read, or leaves nothing, gives way
 // to the wording of the product. It panics on a kind that sunset.MessageKinds doesn't list.
 func Write(kind sunset.MessageKind, replaced map[sunset.MessageKind]sunset.Wording, values map[string]string) Letter {
 	subject, text := product(kind)
@@ -60,18 +59,16 @@ func product(kind sunset.MessageKind) (subject, text string) {
 
 func fill(kind sunset.MessageKind, replaced, standard string, values map[string]string) string {
 	if replaced != "" {
-		t, err := sunset.MessageTemplate(kind, replaced)
-		var out strings.Builder
-		if err == nil && t.Execute(&out, values) == nil && strings.TrimSpace(out.String()) != "" {
-			return out.String()
+		t, err := sunset.ParseMessage(kind, replaced)
+		if out := t.Fill(values); err == nil && strings.TrimSpace(out) != "" {
+			return out
 		}
 	}
-	var out strings.Builder
-	t := template.Must(sunset.MessageTemplate(kind, standard))
-	if err := t.Execute(&out, values); err != nil {
+	t, err := sunset.ParseMessage(kind, standard)
+	if err != nil {
 		panic(fmt.Sprintf("the wording of message %q can't be filled in: %v", kind, err))
 	}
-	return out.String()
+	return t.Fill(values)
 }
 
 // oneLine keeps a value from making headers, lists or paragraphs of its own.

@@ -46,14 +46,14 @@ type Bar struct {
 	Parts []int
 }
 
-var chart = template.Must(template.New("chart").Parse(`<div class="scroll"><table class="bars">
+const chartText = `<div class="scroll"><table class="bars">
 <caption>{{.Caption}}</caption>
 <thead><tr><th scope="col">{{.Of}}</th><td aria-hidden="true"></td>{{range .Series}}<th scope="col"><svg class="swatch" viewBox="0 0 1 1" aria-hidden="true"><rect class="tone-{{.Tone}}" width="1" height="1"/></svg>{{.Name}}</th>{{end}}</tr></thead>
 <tbody>
 {{range .Rows}}<tr><th scope="row">{{.Label}}</th><td class="chart-bar" aria-hidden="true"><svg viewBox="0 0 1000 10" preserveAspectRatio="none">{{range .Rects}}<rect class="tone-{{.Tone}}" x="{{.X}}" width="{{.Width}}" height="10"/>{{end}}</svg></td>{{range .Parts}}<td class="number">{{.}}</td>{{end}}</tr>
 {{end}}</tbody>
 </table></div>
-`))
+`
 
 type rect struct {
 	Tone     Tone
@@ -91,6 +91,7 @@ func (c Chart) HTML() (template.HTML, error) {
 		rows = append(rows, row)
 	}
 	var b bytes.Buffer
+	chart := template.Must(template.New("chart").Parse(chartText))
 	if err := chart.Execute(&b, struct {
 		Chart
 		Rows []barRow

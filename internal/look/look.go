@@ -24,7 +24,8 @@ func CSS() string { return css }
 // Policy is the Content-Security-Policy of pages that are served, with their stylesheet beside them.
 const Policy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-var file = template.Must(template.New("file").Parse(`<!DOCTYPE html>
+// fileText is parsed where a file is written: programs that only serve pages, or neither, link no templates.
+const fileText = `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -43,7 +44,7 @@ var file = template.Must(template.New("file").Parse(`<!DOCTYPE html>
 </main>
 </body>
 </html>
-`))
+`
 
 // WriteFile writes one self-contained HTML file: the stylesheet is in it, own styles after the shared ones, and its policy
 // lets nothing else be loaded, sent or run. body is trusted: it comes from a template that escapes.
@@ -51,6 +52,7 @@ func WriteFile(w io.Writer, title, own string, body template.HTML) error {
 	sheet := css + "\n" + own
 	sum := sha256.Sum256([]byte(sheet))
 	var b bytes.Buffer // half a file would look like a whole one
+	file := template.Must(template.New("file").Parse(fileText))
 	if err := file.Execute(&b, struct {
 		Title, Policy string
 		CSS           template.CSS

@@ -30,10 +30,14 @@ func (o Options) compile(ctx context.Context, functions []string, dir string) er
 	}
 	// lambda.norpc leaves out what only the retired go1.x runtime spoke, nethttpomithttp2 leaves out HTTP/2: the APIs that
 	// are called here speak HTTP/1.1 as well. https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
-	// The SDK alone is compiled without inlining (-l): a zip is a twelfth smaller, and its code waits for answers anyway.
 	args := []string{
-		"build", "-trimpath", "-buildvcs=false", "-pgo=off", "-gcflags", "github.com/aws/...=-l",
+		"build", "-trimpath", "-buildvcs=false", "-pgo=off",
 		"-tags", "lambda.norpc,nethttpomithttp2", "-ldflags", flags, "-o", dir + string(filepath.Separator),
+	}
+	// All but our own code is compiled without inlining (-l): a zip is a seventh smaller, and functions wait for answers
+	// most of their time.
+	for _, others := range []string{"std", "github.com/aws/...", "github.com/awslabs/...", "github.com/coreos/...", "github.com/go-jose/...", "golang.org/..."} {
+		args = append(args, "-gcflags", others+"=-l")
 	}
 	for _, f := range functions {
 		args = append(args, "./functions/"+f)

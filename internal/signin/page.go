@@ -13,8 +13,6 @@ import (
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"plain": approval.CleanReason}).Parse(pageText))
-
 // page is what somebody sees who isn't led on.
 type page struct {
 	Status      int
@@ -26,7 +24,9 @@ type page struct {
 func (d *door) show(rw http.ResponseWriter, r *http.Request, p page) {
 	p.Style = d.prefix + "/style.css"
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, p); err != nil {
+	// Parsed here, so that programs that serve no pages link no templates.
+	t := template.Must(template.New("page").Funcs(template.FuncMap{"plain": approval.CleanReason}).Parse(pageText))
+	if err := t.Execute(&b, p); err != nil {
 		slog.ErrorContext(r.Context(), "the page of sign-ins can't be rendered", "error", err)
 		http.Error(rw, "Something went wrong on our side. Please tell the security team.", http.StatusInternalServerError)
 		return

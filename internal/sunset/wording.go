@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/template"
-	"text/template/parse"
 )
 
 // MessageKind is a kind of message to people, whose text settings can replace.
@@ -32,7 +30,7 @@ func MessageKinds() []MessageKind {
 	}
 }
 
-// Wording replaces a message's subject, its text, or both, as Go templates over the fields of its kind.
+// Wording replaces a message's subject, its text, or both, as a MessageTemplate over the fields of its kind.
 type Wording struct {
 	Subject string `json:"subject,omitempty"`
 	Text    string `json:"text,omitempty"`
@@ -84,88 +82,6 @@ func MessageExample(kind MessageKind) map[string]string {
 	return out
 }
 
-// MessageTemplate reads a template for a subject or a text of a kind. It may use the kind's fields, conditions and
-// functions. Loops and templates within templates are refused: with one value a field there is nothing to repeat, and
-// what can't loop always ends.
-func MessageTemplate(kind MessageKind, text string) (*template.Template, error) {
-	t, err := template.New(string(kind)).Option("missingkey=zero").Parse(text)
-	if err != nil {
-		// "template: notice:1: unexpected …": which message it is stands before it already.
-		return nil, fmt.Errorf("it is no template: line %s", strings.TrimPrefix(err.Error(), "template: "+string(kind)+":"))
-	}
-	if len(t.Templates()) > 1 {
-		return nil, errors.New("it defines another template, which messages can't")
-	}
-	if t.Tree == nil {
-		return t, nil
-	}
-	return t, checkFields(t.Root, MessageFields()[kind])
-}
-
-// checkFields walks all branches, since trying a template out sees only those that its values lead to.
-func checkFields(node parse.Node, known []string) error {
-	switch n := node.(type) {
-	case *parse.ListNode:
-		if n == nil {
-			return nil
-		}
-		for _, x := range n.Nodes {
-			if err := checkFields(x, known); err != nil {
-				return err
-			}
-		}
-	case *parse.ActionNode:
-		return checkFields(n.Pipe, known)
-	case *parse.IfNode:
-		return checkBranches(&n.BranchNode, known)
-	case *parse.WithNode:
-		return checkBranches(&n.BranchNode, known)
-	case *parse.PipeNode:
-		if n == nil {
-			return nil
-		}
-		for _, command := range n.Cmds {
-			for _, x := range command.Args {
-				if err := checkFields(x, known); err != nil {
-					return err
-				}
-			}
-		}
-	case *parse.FieldNode:
-		return checkField(n.Ident, known)
-	case *parse.VariableNode:
-		if n.Ident[0] == "$" {
-			return checkField(n.Ident[1:], known)
-		}
-	case *parse.ChainNode:
-		return fmt.Errorf("%s: a value has no fields of its own", n)
-	case *parse.RangeNode, *parse.TemplateNode, *parse.BreakNode, *parse.ContinueNode:
-		return fmt.Errorf("%s: messages have neither loops nor templates within templates", strings.SplitN(n.String(), "}}", 2)[0]+"}}")
-	}
-	return nil
-}
-
-func checkBranches(n *parse.BranchNode, known []string) error {
-	for _, x := range []parse.Node{n.Pipe, n.List, n.ElseList} {
-		if err := checkFields(x, known); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkField(names, known []string) error {
-	switch {
-	case len(names) == 0:
-		return nil
-	case !slices.Contains(known, names[0]):
-		return fmt.Errorf("it has no field %q; there are %s", names[0], strings.Join(known, ", "))
-	case len(names) > 1:
-		return fmt.Errorf("%q has no fields of its own", names[0])
-	}
-	return nil
-}
-
 func validateMessages(messages map[MessageKind]Wording) (field string, err error) {
 	known := MessageFields()
 	for _, kind := range slices.Sorted(maps.Keys(messages)) {
@@ -190,33 +106,13 @@ func validateMessages(messages map[MessageKind]Wording) (field string, err error
 	return "", nil
 }
 
-// tryOut fills a template with an example, and with nothing, so that what would break while somebody is to be told
-// breaks when the settings are read.
+// tryOut fills a template with an example, so that what would leave nothing is refused when the settings are read.
 func tryOut(kind MessageKind, text string) error {
-	t, err := MessageTemplate(kind, text)
-	if err != nil {
-		return err
+	t, err := ParseMessage(kind, text)
+	if err == nil && strings.TrimSpace(t.Fill(MessageExample(kind))) == "" {
+		err = errors.New("it prints nothing")
 	}
-	var out strings.Builder
-	if err := t.Execute(&strings.Builder{}, map[string]string{}); err != nil {
-		return fmt.Errorf("it can't be filled in where nothing is known: %s", reasonOf(err))
-	}
-	if err := t.Execute(&out, MessageExample(kind)); err != nil {
-		return fmt.Errorf("it can't be filled in: %s", reasonOf(err))
-	}
-	if strings.TrimSpace(out.String()) == "" {
-		return errors.New("it prints nothing")
-	}
-	return nil
-}
-
-// reasonOf leaves out where in the template it was: `template: notice:1:2: executing "notice" at <.user.x>: why`.
-func reasonOf(err error) string {
-	_, why, found := strings.Cut(err.Error(), " at ")
-	if !found {
-		return err.Error()
-	}
-	return why
+	return err
 }
 
 func kindNames(known map[MessageKind][]string) []string {
