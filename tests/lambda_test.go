@@ -106,18 +106,24 @@ func TestFunctionsRunAsLambdaRunsThem(t *testing.T) {
 				"AWS_ENDPOINT_URL="+aws.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+admin.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+admin.SecretAccessKey, "AWS_SESSION_TOKEN="+admin.SessionToken,
 				"IAM_SUNSET_ENDPOINT_URL="+own.URL, "IAM_SUNSET_BUCKET=evidence", "IAM_SUNSET_TABLE=cases", "IAM_SUNSET_SETTINGS=s3://settings/settings.json",
 				"IAM_SUNSET_STATE_MACHINE=arn:aws:states:us-east-1:123456789012:stateMachine:iam-sunset", "IAM_SUNSET_OWN=arn:aws:iam::123456789012:role/iam-sunset",
-				"IAM_SUNSET_DECISIONS_KEY=arn:aws:kms:us-east-1:111122223333:key/decisions",
+				"IAM_SUNSET_DECISIONS_KEY=arn:aws:kms:us-east-1:111122223333:key/decisions", "IAM_SUNSET_OWNERS_KEY=arn:aws:kms:us-east-1:111122223333:key/owners",
+				"IAM_SUNSET_PAGES_URL=https://pages.example.com",
 			)
 			var log strings.Builder
 			process.Stdout, process.Stderr = &log, &log
 			require.NoError(t, process.Start())
+			ended := make(chan struct{})
+			go func() {
+				_ = process.Wait() // by cancel, or because it could not begin: its log says
+				close(ended)
+			}()
 			var got answer
 			select {
 			case got = <-api.answers:
-			case <-t.Context().Done():
+			case <-ended:
 			}
 			cancel()
-			_ = process.Wait() // it was ended by cancel
+			<-ended
 
 			require.Equal(t, c.want.failed, got.failed, "%+v\n%s", got, &log)
 			require.Equal(t, c.want.errorType, got.errorType)
