@@ -21,6 +21,7 @@ import (
 	"github.com/iam-sunset/iam-sunset/internal/embedded/fakeaws"
 	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
+	"github.com/iam-sunset/iam-sunset/internal/workflow"
 )
 
 const owner = "owner@example.com"
@@ -523,5 +524,31 @@ func TestAnOwnerIsToldOfACaseWhoseOpeningDied(t *testing.T) {
 	require.Equal(t, 1, notices())
 	w.finish()
 	require.Equal(t, sunset.Deleted, w.caseOf(user.ID).Outcome)
+	w.proven()
+}
+
+// Whoever may call the function that gives users back has one back, and can't have it recorded that its owner came by a page.
+func TestARescueProvesHowItsAskerWasKnown(t *testing.T) {
+	t.Parallel()
+	w, user := one(t)
+	before := w.user("old-batch")
+	w.at(turn().Add(6*day), func() {
+		require.NoError(t, w.machine.RescueAsked(context.Background(), workflow.RescueInput{
+			UserID: user.ID, By: owner, Reason: "needed", Way: sunset.WaySignIn, Principal: "https://login.example.com#1",
+			CaseID: w.caseOf(user.ID).ID, MAC: make([]byte, 32),
+		}))
+	})
+	w.clean(sunset.Request{})
+	w.finish()
+	c := w.caseOf(user.ID)
+	require.Equal(t, sunset.Rescued, c.Outcome)
+	require.Equal(t, before, w.user("old-batch"))
+	require.Empty(t, c.Rescue.Way)
+	require.Empty(t, c.Rescue.Principal)
+	for _, r := range w.records(c) {
+		if r.Kind == "rescue" {
+			require.JSONEq(t, `{"reason":"needed"}`, string(r.Data))
+		}
+	}
 	w.proven()
 }

@@ -46,7 +46,11 @@ func (w *Workflow) ownedCase(ctx context.Context, caseID, userID string) (approv
 // ownerKeeps has a user back on the spot, and wakes its execution where that waits for approvers: nothing is left for
 // them to decide. What can't be told to the execution now, reconcile tells it.
 func (w *Workflow) ownerKeeps(ctx context.Context, a approval.OwnerAct) error {
-	err := w.Rescuer(ctx, RescueInput{UserID: a.UserID, By: a.By, Reason: a.Reason, Way: a.Way, Principal: a.Principal})
+	mac, unsealed := w.Desk.SealKeep(ctx, a)
+	if unsealed != nil {
+		w.Log.WarnContext(ctx, "a wish to keep a user can't be signed, and is carried out without saying how its owner was known", "case", a.CaseID, "error", unsealed)
+	}
+	err := w.Rescuer(ctx, RescueInput{UserID: a.UserID, By: a.By, Reason: a.Reason, Way: a.Way, Principal: a.Principal, CaseID: a.CaseID, MAC: mac})
 	c, unread := w.Cases.Get(ctx, a.UserID)
 	if unread != nil || c.ID != a.CaseID || c.RequestID == "" || c.Rescue == nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/iam-sunset/iam-sunset/internal/approval"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -22,6 +23,7 @@ func (w *Workflow) Rescue(ctx context.Context, userID, by, reason string) error 
 // RescueAsked is Rescue, with the way by which whoever asked on a page was known.
 func (w *Workflow) RescueAsked(ctx context.Context, in RescueInput) error {
 	userID := in.UserID
+	in = w.asKnown(ctx, in)
 	c, err := w.Cases.Rescue(ctx, userID, sunset.Rescue{By: in.By, Reason: in.Reason, At: w.Clock.Now(), Way: in.Way, Principal: in.Principal})
 	if err != nil {
 		return err
@@ -90,6 +92,24 @@ func (w *Workflow) wakeRescued(ctx context.Context, open []sunset.Case) error {
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// asKnown leaves out of a rescue a way that its MAC doesn't prove. It is a rescue all the same: to keep a user is the safe side.
+func (w *Workflow) asKnown(ctx context.Context, in RescueInput) RescueInput {
+	if in.Way == "" && in.Principal == "" {
+		return in
+	}
+	asked := approval.OwnerAct{CaseID: in.CaseID, UserID: in.UserID, By: in.By, Way: in.Way, Principal: in.Principal, Reason: in.Reason}
+	holds, err := w.Desk.KeepHolds(ctx, asked, in.MAC)
+	if err == nil && holds {
+		var c sunset.Case
+		if c, err = w.Cases.Get(ctx, in.UserID); err == nil && c.ID == in.CaseID {
+			return in
+		}
+	}
+	w.Log.WarnContext(ctx, "how the one was known who asked for a rescue is not proven, and is left out", "user", in.UserID, "error", err)
+	in.Way, in.Principal = "", ""
+	return in
 }
 
 // rescueData is what a rescue's record tells machines.

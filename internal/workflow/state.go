@@ -24,9 +24,12 @@ type RescueInput struct {
 	UserID string `json:"user_id"`
 	By     string `json:"by"`
 	Reason string `json:"reason"`
-	// Way and Principal are how whoever asked on a page was known; empty: an operator's command.
+	// Way and Principal are how whoever asked on a page was known; empty: an operator's command. They count only with the
+	// MAC that approval-web makes over all the rest, and for the case that it names.
 	Way       sunset.Way `json:"way,omitempty"`
 	Principal string     `json:"principal,omitempty"`
+	CaseID    string     `json:"case_id,omitempty"`
+	MAC       []byte     `json:"mac,omitempty"`
 }
 
 // State is the document that travels through an execution. Each Task owns one key of it, and it carries references:
