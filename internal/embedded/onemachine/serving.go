@@ -12,6 +12,10 @@ import (
 // ReconcileEvery is how often reconcile runs.
 const ReconcileEvery = time.Hour
 
+// answeredWithin bounds a whole answer, so that nobody keeps a connection for ever by not reading. The longest one is a
+// rescue's, which may take as long as a function.
+const answeredWithin = 20 * time.Minute
+
 // listenOnLoopback refuses an address that others could reach.
 func listenOnLoopback(addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
@@ -28,7 +32,7 @@ func urlOf(l net.Listener) string { return "http://" + l.Addr().String() }
 
 // serve answers on l until Close.
 func (m *Machine) serve(l net.Listener, h http.Handler) {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: answeredWithin, IdleTimeout: time.Minute}
 	m.mu.Lock()
 	m.servers = append(m.servers, s)
 	m.mu.Unlock()
