@@ -51,6 +51,7 @@ type messagePage struct {
 	place
 	Title, Text string
 	Case        string // where the case is, if the message is about one
+	SignOut     string // where to sign out, if that helps
 }
 
 func (w *web) message(rw http.ResponseWriter, r *http.Request, status int, text string) {

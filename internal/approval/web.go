@@ -186,7 +186,10 @@ func (w *web) visitor(rw http.ResponseWriter, r *http.Request) (v visitor, ok bo
 	case answered:
 		return v, false
 	case who.Email != "" && !strings.EqualFold(who.Email, email):
-		w.message(rw, r, http.StatusForbidden, "You are signed in as somebody else than this link is for. Nothing was decided. Sign in as yourself, or open the link that was sent to you.")
+		w.page(rw, r, http.StatusForbidden, "message", messagePage{
+			place: place{Style: w.prefix + "/style.css"}, Title: "Not allowed", SignOut: w.prefix + "/sign-in/out",
+			Text: "You are signed in as somebody else than this link is for. Nothing was decided. Sign out and come back as yourself, or open the link that was sent to you.",
+		})
 		return v, false
 	}
 	v.Known = who

@@ -47,6 +47,7 @@ func TestWhoeverIsSignedInAsAnotherSeesNothing(t *testing.T) {
 			require.NotContains(t, text, name, way)
 		}
 		require.Contains(t, text, "signed in as somebody else")
+		require.Contains(t, text, `<a href="/sign-in/out">`, "there is a way out of it")
 	}
 	require.Equal(t, before, s.contents(t))
 }

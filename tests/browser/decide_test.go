@@ -157,7 +157,7 @@ func TestTheTimeToDecideRunsOut(t *testing.T) {
 	b.looks("expired")
 	require.Empty(t, w.decisions(r.UserName))
 	b.goes(link + "/" + r.ID)
-	b.looks("case-expired")
+	b.looks("case-expired", unpictured)
 	w.finish()
 	require.Equal(t, sunset.Lapsed, w.outcome(r.UserName))
 	_, there := w.account.User(r.UserName)

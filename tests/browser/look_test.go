@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -21,26 +22,33 @@ type violation struct {
 const runAxe = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"]})
 	.then(r => r.violations.map(v => ({ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map(n => n.html + " " + n.failureSummary)})))`
 
-// tooWide names what reaches beyond the screen's edge and has no scroll bar of its own.
-const tooWide = `(() => {
-	const out = [];
-	if (document.scrollingElement.scrollWidth > innerWidth) out.push("page: " + document.scrollingElement.scrollWidth + " wide");
-	if (out.length || innerWidth > screen.width) for (const e of document.querySelectorAll("body *")) {
-		if (e.getBoundingClientRect().right > screen.width + 1 && !e.closest(".scroll, .unseen")) out.push(e.outerHTML.slice(0, 200));
+// tooWide names what reaches beyond a telephone's edge and has no scroll bar of its own. The browser would rather make the page
+// wider than the screen than say so.
+var tooWide = fmt.Sprintf(`(() => {
+	const out = [], edge = %d;
+	const wide = Math.max(innerWidth, document.scrollingElement.scrollWidth);
+	if (wide > edge) out.push("page: " + wide + " wide");
+	if (out.length) for (const e of document.querySelectorAll("main *")) {
+		const reaches = e.getBoundingClientRect().left + Math.max(e.scrollWidth, e.offsetWidth || 0);
+		if (reaches > edge && !e.closest(".scroll, .unseen")) out.push(e.outerHTML.slice(0, 200));
 	}
 	return out;
-})()`
+})()`, narrow)
 
 var axe = sync.OnceValues(func() (string, error) {
 	source, err := os.ReadFile(os.Getenv("IAM_SUNSET_AXE"))
 	return string(source), err
 })
 
+// unpictured is for a page that looks like another one.
+const unpictured = "unpictured"
+
 // seen are the names of all pages that were looked at.
 var seen sync.Map
 
 // looks searches the page for barriers in both colour schemes and at both widths, for anything that reaches beyond the
-// edge of a telephone, and takes its pictures: NAME.png, and of each form in also NAME-dark.png and NAME-narrow.png.
+// edge of a telephone, and takes its pictures: NAME.png, and of each form in also NAME-dark.png and NAME-narrow.png; none where
+// that says unpictured.
 func (b *tab) looks(name string, also ...string) {
 	b.t.Helper()
 	_, again := seen.LoadOrStore(name, true)
@@ -51,7 +59,7 @@ func (b *tab) looks(name string, also ...string) {
 	for _, scheme := range []string{"light", "dark"} {
 		b.scheme(scheme)
 		b.noBarriers(name, scheme)
-		if scheme == "light" || has(also, scheme) {
+		if scheme == "light" && !has(also, unpictured) || has(also, scheme) {
 			b.picture(name, scheme)
 		}
 	}

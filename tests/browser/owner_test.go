@@ -54,7 +54,7 @@ func TestAnOwnerKeepsAUser(t *testing.T) {
 	w.finish()
 	require.Equal(t, sunset.Rescued, w.outcome("old-batch"))
 	require.EqualValues(t, http.StatusOK, b.goes(w.linkOf(maria)))
-	b.looks("owner-over")
+	b.looks("owner-over", unpictured)
 }
 
 // An owner hands a user over; the next one agrees that it goes, and approvers read that.
@@ -66,7 +66,7 @@ func TestAnOwnerHandsOverAndTheNextAgrees(t *testing.T) {
 	b.types("#to", "somebody@elsewhere.example")
 	b.clicks(`form:has([value=hand-over]) button`)
 	contains(t, b.reads(".warning"), "meadowlark.example")
-	b.looks("owner-hand-over-refused")
+	b.looks("owner-hand-over-refused", unpictured)
 	const next = "tom.becker@meadowlark.example"
 	b.do(clears("#to"))
 	b.types("#to", next)
@@ -78,7 +78,7 @@ func TestAnOwnerHandsOverAndTheNextAgrees(t *testing.T) {
 	b = calls(w, next)
 	b.clicks(`form:has([value=agree]) button`)
 	contains(t, b.reads("main"), "agreed")
-	b.looks("owner-agreed")
+	b.looks("owner-agreed", unpictured)
 
 	w.after(asking)
 	b = visits(w, ada)

@@ -22,9 +22,9 @@ import (
 
 const (
 	// highest cuts a long page off: its beginning says enough.
-	highest = 1600
+	highest = 1400
 	// colours is how many a picture keeps. Pages have few; the rest are the edges of letters.
-	colours = 128
+	colours = 48
 )
 
 // Where pictures go: always there, and into the documentation on demand.
@@ -69,7 +69,13 @@ func (b *tab) shows(name, from string) {
 	}
 }
 
-// fewColours is the picture in its most frequent colours, every other as the nearest of them.
+// alike says that nobody tells two colours apart by much, so that one of them will do.
+func alike(a, b color.RGBA) bool {
+	apart := func(x, y uint8) int { return max(int(x)-int(y), int(y)-int(x)) }
+	return apart(a.R, b.R)+apart(a.G, b.G)+apart(a.B, b.B) < 12
+}
+
+// fewColours is the picture in the most frequent of its colours that differ, every other as the nearest of them.
 func fewColours(full image.Image) *image.Paletted {
 	whole := image.NewRGBA(full.Bounds())
 	draw.Draw(whole, whole.Bounds(), full, full.Bounds().Min, draw.Src)
@@ -82,14 +88,16 @@ func fewColours(full image.Image) *image.Paletted {
 	}
 	frequent := slices.Collect(maps.Keys(count))
 	slices.SortFunc(frequent, func(a, b uint32) int { return cmp.Or(count[b]-count[a], int(a)-int(b)) })
+	exact := func(c uint32) color.RGBA { return color.RGBA{R: uint8(c >> 16), G: uint8(c >> 8), B: uint8(c), A: 255} }
 	var palette color.Palette
-	nearest := map[uint32]uint8{}
-	for i, c := range frequent {
-		exact := color.RGBA{R: uint8(c >> 16), G: uint8(c >> 8), B: uint8(c), A: 255}
-		if i < colours {
-			palette = append(palette, exact)
+	for _, c := range frequent {
+		if len(palette) < colours && !slices.ContainsFunc(palette, func(had color.Color) bool { return alike(had.(color.RGBA), exact(c)) }) {
+			palette = append(palette, exact(c))
 		}
-		nearest[c] = uint8(palette.Index(exact))
+	}
+	nearest := map[uint32]uint8{}
+	for _, c := range frequent {
+		nearest[c] = uint8(palette.Index(exact(c)))
 	}
 	out := image.NewPaletted(whole.Bounds(), palette)
 	for i := range out.Pix {

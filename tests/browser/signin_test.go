@@ -28,7 +28,7 @@ func TestSigningIn(t *testing.T) {
 	provider.Set(func(p *signintest.Provider) { p.Down = true })
 	early := open(t, host(t, link))
 	require.EqualValues(t, http.StatusServiceUnavailable, early.goes(link))
-	early.looks("sign-in-down")
+	early.looks("sign-in-down", unpictured)
 	provider.Set(func(p *signintest.Provider) { p.Down = false })
 
 	b := open(t, host(t, link), host(t, provider.Issuer))
@@ -49,6 +49,14 @@ func TestSigningIn(t *testing.T) {
 	require.EqualValues(t, http.StatusForbidden, stranger.goes(link))
 	contains(t, stranger.reads("main"), "You are signed in as somebody else")
 	stranger.looks("signed-in-as-another", "dark")
+	stranger.clicks(`a[href="/sign-in/out"]`)
+	contains(t, stranger.reads("main"), "You are signed in as "+ben)
+	stranger.looks("sign-out")
+	stranger.clicks("main button")
+	contains(t, stranger.reads("main"), "You are signed out")
+	provider.Set(func(p *signintest.Provider) { p.Person = signintest.Verified(ada) })
+	require.EqualValues(t, http.StatusOK, stranger.goes(link))
+	require.Equal(t, link, stranger.at())
 
 	provider.Set(func(p *signintest.Provider) { p.Refuses = "access_denied" })
 	refused := open(t, host(t, link), host(t, provider.Issuer))
