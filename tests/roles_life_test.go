@@ -117,6 +117,9 @@ func (r *rolesRun) live(t *testing.T) {
 			require.False(t, there, name)
 		}
 	}
+	for _, name := range []string{"back-owned", "back-owned-asked"} {
+		require.Equal(t, sunset.WayLink, l.caseOf(l.users[name].ID).Rescue.Way, "restore may check that %s was asked for by a page", name)
+	}
 	l.proven()
 }
 
