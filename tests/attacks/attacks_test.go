@@ -6,6 +6,7 @@ package attacks
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 // floor is how many attacks there are at least: one that is taken out is missed.
@@ -61,7 +62,7 @@ func TestAttacks(t *testing.T) {
 		}
 		before = after
 	}
-	w.pass(3 * day)
+	w.pass(30 * time.Hour)
 	last := secrets()
 	attacks = append(attacks, last...)
 	for i, a := range attacks[:len(trials)] {
