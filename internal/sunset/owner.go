@@ -58,12 +58,15 @@ func (s Settings) mayHandOver(email string) bool {
 	return slices.ContainsFunc(s.OwnerDomains, func(d string) bool { return strings.ToLower(d) == domain })
 }
 
+// longestAddress is what mail systems take: https://www.rfc-editor.org/errata/eid1690
+const longestAddress = 254
+
 // plainAddress reports whether an address is one that every mail server takes, and that reads as what it is: letters that
 // look like others, or turn round what follows, lead to somebody else than people see. SES takes no others either:
 // https://docs.aws.amazon.com/ses/latest/APIReference/API_Destination.html
 func plainAddress(email string) bool {
 	a, err := mail.ParseAddress(email)
-	return err == nil && a.Address == email && !strings.ContainsFunc(email, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' })
+	return err == nil && a.Address == email && len(email) <= longestAddress && !strings.ContainsFunc(email, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' })
 }
 
 func (s Settings) validateOwners() (field string, err error) {

@@ -118,8 +118,12 @@ func (w *Workflow) ownerAgrees(ctx context.Context, a approval.OwnerAct) error {
 	if err != nil {
 		return err
 	}
+	principal := a.Principal
+	if word.AgreedBy != a.By || word.Way != a.Way {
+		principal = "" // the first agreement stands, and it was somebody else's, or came by another way
+	}
 	if err := w.recordCase(ctx, owned.Case, "owner-agreed", word.AgreedBy, "owner-agreed/"+word.Agreed.Format(time.RFC3339Nano),
-		fmt.Sprintf("%s agreed that %s goes. That decides nothing.", word.AgreedBy, owned.Case.UserName), map[string]any{"way": word.Way, "principal": a.Principal}); err != nil {
+		fmt.Sprintf("%s agreed that %s goes. That decides nothing.", word.AgreedBy, owned.Case.UserName), map[string]any{"way": word.Way, "principal": principal}); err != nil {
 		return fmt.Errorf("putting on record that the owner of case %s agreed: %w", owned.Case.ID, err)
 	}
 	return nil
