@@ -16,7 +16,7 @@ import (
 const repository = "../../"
 
 // pages are those that tell people what to run.
-var pages = []string{"README.md", "docs/operations.md", "docs/one-machine.md", "docs/scan.md", "docs/design.md", "docs/settings.md", "docs/events.md", "docs/performance.md", "terraform/README.md"}
+var pages = []string{"README.md", "docs/operations.md", "docs/one-machine.md", "docs/scan.md", "docs/messages.md", "docs/sign-in.md", "docs/audit.md", "docs/bundle.md", "docs/design.md", "docs/settings.md", "docs/events.md", "docs/performance.md", "terraform/README.md"}
 
 func pageText(t *testing.T, page string) string {
 	t.Helper()
