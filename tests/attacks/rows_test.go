@@ -2,8 +2,10 @@ package attacks
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 
+	"github.com/iam-sunset/iam-sunset/internal/audit"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -37,7 +39,18 @@ func storedRows() []attack {
 			t.row("request/"+t.asked(who).ID, func(r map[string]any) map[string]any { f(t, who, r); return r })
 		}
 	}
+	recorded := on("decisions that are on record, and that nobody made", func(t *trial, who string) {
+		for _, approver := range []string{ada, ben} {
+			d, err := json.Marshal(made(t, who, approver, "delete", "AAAA"))
+			t.must(err == nil, "writing a decision: %v", err)
+			_, err = t.machine.Records.Append(t.t.Context(), audit.Record{Chain: sunset.ChainOf(t.caseOf(who).ID), Kind: "decision", By: approver, Text: approver + " decided on " + who + ": delete.", Data: d})
+			t.must(err == nil, "writing a record: %v", err)
+		}
+		t.refused(t.calls("SendTaskSuccess", map[string]string{"taskToken": t.token(who), "output": `{"choice":"delete"}`}), http.StatusOK)
+	})
+	recorded.has = objWrites
 	return []attack{
+		recorded,
 		on("decisions that were put in without the key", func(t *trial, who string) {
 			for _, approver := range []string{ada, ben, sam} {
 				put(t, who, approver, made(t, who, approver, "delete", nil))

@@ -77,6 +77,22 @@ func secrets() []attack {
 			where(t, all)
 		}}
 	}
+	// The last one of all, since nothing that is read after it holds.
+	rewritten := attack{name: "a decision's record that was rewritten", has: objWrites, try: func(t *trial) {
+		t.must(t.archive().Proof.Holds(), "the evidence does not hold before")
+		files, err := filepath.Glob(filepath.Join(t.store.Path(), "objects", "evidence", "case", t.caseOf(decided).ID, "*.json"))
+		t.must(err == nil && len(files) > 5, "%d records, %v", len(files), err)
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			t.must(err == nil, "reading %s: %v", file, err)
+			if strings.Contains(string(b), `"kind":"decision"`) {
+				err = os.WriteFile(file, []byte(strings.Replace(string(b), "nobody needs it", "somebody needs it", 1)), 0o600)
+				t.must(err == nil, "writing %s: %v", file, err)
+				break
+			}
+		}
+		t.must(!t.archive().Proof.Holds(), "nobody finds it")
+	}}
 	return []attack{
 		look("secrets in answers", func(t *trial, all []secret) {
 			t.must(len(t.answers) > 1000, "only %d answers were kept", len(t.answers))
@@ -160,5 +176,6 @@ func secrets() []attack {
 				}
 			}
 		}),
+		rewritten,
 	}
 }
