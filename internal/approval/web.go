@@ -236,7 +236,7 @@ func (w *web) fail(rw http.ResponseWriter, r *http.Request, err error) {
 			sunset.Conflict: http.StatusConflict, sunset.AccessDenied: http.StatusForbidden, sunset.Invalid: http.StatusBadRequest,
 		}[fault.Kind]
 		if status != 0 {
-			w.message(rw, r, status, sentence(fault.Error()))
+			w.message(rw, r, status, sentence(strings.TrimSuffix(fault.Error(), "."))+".")
 			return
 		}
 	}
