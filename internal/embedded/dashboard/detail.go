@@ -132,7 +132,9 @@ func leadOf(c workflow.CaseStands) string {
 	if c.Next != "" {
 		text += ": " + c.Next
 	}
-	if !c.At.IsZero() {
+	if before, ok := strings.CutSuffix(text, " until then"); ok && !c.At.IsZero() { // as tables have it, beside a column of times
+		text = before + " until " + when(c.At)
+	} else if !c.At.IsZero() {
 		text += ", " + when(c.At)
 	}
 	text += "."

@@ -174,6 +174,7 @@ func TestOneCaseToItsEnd(t *testing.T) {
 	w.pass(14 * 24 * time.Hour)
 	page = b.page("/dashboard/")
 	require.Contains(t, page, "1 with approvers.")
+	require.Contains(t, b.page("/dashboard/case/spring-"+w.users["old-a"].ID), "With approvers: to be decided until 2 Apr 2026 09:00. It waits for an approver.")
 	require.Contains(t, page, `<th scope="row">ada@example.com</th><td>1</td>`)
 	require.Contains(t, page, "Nothing needs anybody now.")
 	w.pass(12 * 24 * time.Hour)
