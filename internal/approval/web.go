@@ -240,6 +240,11 @@ func (w *web) fail(rw http.ResponseWriter, r *http.Request, err error) {
 			return
 		}
 	}
+	if r.Context().Err() != nil {
+		// Nobody is there any more to be answered, and whoever has no link must not fill the log with errors.
+		w.log.InfoContext(r.Context(), "a page was left before it was made", "method", r.Method)
+		return
+	}
 	w.log.ErrorContext(r.Context(), "an approval page failed", "method", r.Method, "error", err)
 	if sunset.KindOf(err).Passing() {
 		w.message(rw, r, http.StatusServiceUnavailable, "This can't be done right now. Please try again in a minute.")

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/iam-sunset/iam-sunset/internal/approval"
+	"github.com/iam-sunset/iam-sunset/internal/clock"
+	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -574,4 +577,30 @@ func TestLinksReachNeitherLogsNorMessages(t *testing.T) {
 	require.NotContains(t, s.logged.String(), link)
 	_, err := s.Approver(t.Context(), link)
 	require.NotContains(t, err.Error(), link)
+}
+
+// Whoever hangs up fills no log with errors.
+func TestAPageThatWasLeftIsNoError(t *testing.T) {
+	var log strings.Builder
+	rows, err := store.OpenDir(t.TempDir(), store.NoSync())
+	require.NoError(t, err)
+	key, err := approval.OpenKeyFile(filepath.Join(t.TempDir(), "key"))
+	require.NoError(t, err)
+	desk := approval.NewDesk(hasty{rows.Rows()}, approval.Signers{Decisions: key, Links: key}, func(context.Context) (sunset.Settings, error) { return sunset.DefaultSettings(), nil }, clock.Wall{})
+	pages := approval.NewWeb(approval.Pages{Desk: desk, BaseURL: "https://approve.example.com", Log: slog.New(slog.NewTextHandler(&log, nil))})
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	pages.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/a/guessed", nil))
+	require.Contains(t, log.String(), "was left")
+	require.NotContains(t, log.String(), "ERROR")
+}
+
+// hasty are rows that give up once nobody waits for them, as a table does.
+type hasty struct{ store.Rows }
+
+func (l hasty) Get(ctx context.Context, key string) (store.Row, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Row{}, err
+	}
+	return l.Rows.Get(ctx, key)
 }
