@@ -2,14 +2,10 @@ package approval
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -22,11 +18,14 @@ type link struct {
 	MAC      []byte    `json:"mac,omitempty"`
 }
 
-func (l link) message() ([]byte, error) {
-	l.MAC = nil
-	b, err := json.Marshal(l)
-	return sealed("link", b), err
+func (l link) sealing() (string, time.Time, []byte) { return l.Hash, l.Expires, l.MAC }
+
+func (l link) sealedBy(mac []byte) link {
+	l.MAC = mac
+	return l
 }
+
+func (d *Desk) approversLinks() linkKind { return linkKind{"link/", "link", d.signers.Links} }
 
 // NewLink makes a way in for an approver, good until expires. The secret, 256 random bits, is told this once; only its
 // hash is stored. It is an AccessDenied fault if today's settings don't name the approver.
@@ -40,16 +39,10 @@ func (d *Desk) NewLink(ctx context.Context, approverEmail string, expires time.T
 	if !ok {
 		return "", sunset.Faultf(sunset.AccessDenied, "%s: it is not an approver in today's settings", doing)
 	}
-	secret = base64.RawURLEncoding.EncodeToString(random(32))
-	l := link{Hash: hashed(secret), Approver: a.Email, Expires: expires.UTC()}
-	message, err := l.message()
+	secret, err = keepLink(ctx, d.rows, d.approversLinks(), func(hash string) link {
+		return link{Hash: hash, Approver: a.Email, Expires: expires.UTC()}
+	})
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", doing, err)
-	}
-	if l.MAC, err = d.signers.Links.MAC(ctx, message); err != nil {
-		return "", fmt.Errorf("%s: %w", doing, err)
-	}
-	if _, err := writeOnce(ctx, d.rows, linkKey(l.Hash), l); err != nil {
 		return "", fmt.Errorf("%s: %w", doing, err)
 	}
 	return secret, nil
@@ -58,35 +51,9 @@ func (d *Desk) NewLink(ctx context.Context, approverEmail string, expires time.T
 // Approver tells whose link a secret is. The error wraps store.ErrMissing, and nothing tells them apart, for one that
 // never was, one that is over and one whose row was tampered with.
 func (d *Desk) Approver(ctx context.Context, linkSecret string) (email string, err error) {
-	none := sunset.Faultf(sunset.AccessDenied, "looking up a link: %w", store.ErrMissing)
-	if strings.TrimSpace(linkSecret) == "" {
-		return "", none
-	}
-	hash := hashed(linkSecret)
-	l, _, err := read[link](ctx, d.rows, linkKey(hash))
-	switch {
-	case errors.Is(err, store.ErrMissing):
-		return "", none
-	case err != nil:
-		return "", fmt.Errorf("looking up a link: %w", err)
-	case l.Hash != hash || !d.clock.Now().Before(l.Expires):
-		return "", none
-	}
-	message, err := l.message()
-	if err != nil {
-		return "", fmt.Errorf("looking up a link: %w", err)
-	}
-	holds, err := d.signers.Links.Verify(ctx, message, l.MAC)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("looking up a link: %w", err)
-	case !holds:
-		return "", none
-	}
-	return l.Approver, nil
+	l, err := openLink[link](ctx, d.rows, d.approversLinks(), linkSecret, d.clock.Now())
+	return l.Approver, err
 }
-
-func linkKey(hash string) string { return "link/" + hash }
 
 // LinkURL is the address to which a link's secret leads.
 func LinkURL(baseURL, secret string) string { return strings.TrimSuffix(baseURL, "/") + "/a/" + secret }

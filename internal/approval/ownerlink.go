@@ -2,14 +2,10 @@ package approval
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/iam-sunset/iam-sunset/internal/store"
 	"github.com/iam-sunset/iam-sunset/internal/sunset"
 )
 
@@ -25,11 +21,14 @@ type OwnerLink struct {
 	MAC []byte `json:"mac,omitempty"`
 }
 
-func (l OwnerLink) message() ([]byte, error) {
-	l.MAC = nil
-	b, err := json.Marshal(l)
-	return sealed("owner-link", b), err
+func (l OwnerLink) sealing() (string, time.Time, []byte) { return l.Hash, l.Expires, l.MAC }
+
+func (l OwnerLink) sealedBy(mac []byte) OwnerLink {
+	l.MAC = mac
+	return l
 }
+
+func (d *Desk) ownersLinks() linkKind { return linkKind{"ownerlink/", "owner-link", d.signers.Owners} }
 
 // afterCase is how long an owner's link opens its page beyond the time that a case takes: whoever comes back from a
 // holiday still finds out what became of the user, and can have back one that was left disabled.
@@ -52,17 +51,11 @@ func (d *Desk) NewOwnerLink(ctx context.Context, caseID, userID, email string) (
 	if !s.MayOwn(email) {
 		return "", sunset.Faultf(sunset.AccessDenied, "%s: today's settings let no owner be told at %q", doing, email)
 	}
-	secret = base64.RawURLEncoding.EncodeToString(random(32))
 	until := d.clock.Now().Add(s.Notice.Std() + s.Soak.Std() + s.ApprovalOpen.Std() + afterCase)
-	l := OwnerLink{Hash: hashed(secret), CaseID: caseID, UserID: userID, Email: email, Expires: until.UTC()}
-	message, err := l.message()
+	secret, err = keepLink(ctx, d.rows, d.ownersLinks(), func(hash string) OwnerLink {
+		return OwnerLink{Hash: hash, CaseID: caseID, UserID: userID, Email: email, Expires: until.UTC()}
+	})
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", doing, err)
-	}
-	if l.MAC, err = d.signers.Owners.MAC(ctx, message); err != nil {
-		return "", fmt.Errorf("%s: %w", doing, err)
-	}
-	if _, err := writeOnce(ctx, d.rows, ownerLinkKey(l.Hash), l); err != nil {
 		return "", fmt.Errorf("%s: %w", doing, err)
 	}
 	return secret, nil
@@ -71,36 +64,8 @@ func (d *Desk) NewOwnerLink(ctx context.Context, caseID, userID, email string) (
 // OwnerLink tells what a secret leads to. The error wraps store.ErrMissing, and nothing tells them apart, for one that
 // never was, one that is over and one whose row was tampered with.
 func (d *Desk) OwnerLink(ctx context.Context, secret string) (OwnerLink, error) {
-	const doing = "looking up an owner's link"
-	none := sunset.Faultf(sunset.AccessDenied, doing+": %w", store.ErrMissing)
-	if strings.TrimSpace(secret) == "" {
-		return OwnerLink{}, none
-	}
-	hash := hashed(secret)
-	l, _, err := read[OwnerLink](ctx, d.rows, ownerLinkKey(hash))
-	switch {
-	case errors.Is(err, store.ErrMissing):
-		return OwnerLink{}, none
-	case err != nil:
-		return OwnerLink{}, fmt.Errorf(doing+": %w", err)
-	case l.Hash != hash || !d.clock.Now().Before(l.Expires):
-		return OwnerLink{}, none
-	}
-	message, err := l.message()
-	if err != nil {
-		return OwnerLink{}, fmt.Errorf(doing+": %w", err)
-	}
-	holds, err := d.signers.Owners.Verify(ctx, message, l.MAC)
-	switch {
-	case err != nil:
-		return OwnerLink{}, fmt.Errorf(doing+": %w", err)
-	case !holds:
-		return OwnerLink{}, none
-	}
-	return l, nil
+	return openLink[OwnerLink](ctx, d.rows, d.ownersLinks(), secret, d.clock.Now())
 }
-
-func ownerLinkKey(hash string) string { return "ownerlink/" + hash }
 
 const ownerPath = "/o/"
 
